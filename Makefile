@@ -1,0 +1,47 @@
+# Every target does its own set-up; a fresh machine needs Python 3.11 or later, make and a network.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench crash setup
+
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+# uv from the path, or as a module, or (made below) in a place of its own.
+UV := $(shell \
+	if uv --version >/dev/null 2>&1; then echo uv; \
+	elif python3 -m uv --version >/dev/null 2>&1; then echo python3 -m uv; \
+	else echo .uv/bin/uv; fi)
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: $(READY) ## watch a network stop forgetting because it has a memory (under three minutes)
+	$(PYTHON) examples/digits.py
+
+test: lint ## check style and types, run all tests, print the coverage
+	$(PYTHON) -m pytest --cov=aesg_graph --cov-report=term
+
+lint: $(READY) ## check style and types alone
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --strict
+
+bench: $(READY) ## measure speed beside other libraries, and print the ratios
+	$(PYTHON) benchmarks/run.py
+
+crash: $(READY) ## kill a learning process 1,000 times and look for anything lost
+	$(PYTHON) -m pytest tests/crash -m crash --kills=1000 -q
+
+setup: $(READY) ## make .venv and install everything that the other commands need
+
+# Done once, and again when what is to be installed has changed.
+$(READY): pyproject.toml constraints.txt $(filter .uv/bin/uv,$(UV))
+	test -x $(PYTHON) || $(UV) venv --python '>=3.11' .venv
+	$(UV) pip install --python $(PYTHON) -e '.[dev]' -c constraints.txt
+	touch $@
+
+# A folder that holds uv alone: by a virtual environment, or by pip where Python comes without the venv module.
+.uv/bin/uv:
+	{ python3 -m venv .uv && .uv/bin/python -m pip install --quiet uv; } \
+		|| { rm -rf .uv && python3 -m pip install --quiet --target .uv uv; }
