@@ -6,6 +6,8 @@ and what was expected, and in ``subsystem`` where it comes from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 MESSAGE_LIMIT = 500
 
 
@@ -23,7 +25,7 @@ class AESGError(Exception):
         self.subsystem = subsystem
         super().__init__(self.message)
 
-    def __reduce__(self) -> tuple[type[AESGError], tuple[str, ...]]:
+    def __reduce__(self) -> tuple[type[AESGError], tuple[object, ...]]:
         # A child takes the message alone; errors cross process boundaries (data loaders), so they must pickle.
         if type(self) is AESGError:
             return AESGError, (self.message, self.subsystem)
@@ -31,10 +33,30 @@ class AESGError(Exception):
 
 
 class AESGConfigError(AESGError):
-    """A configuration or a setting is invalid."""
+    """A configuration or a setting is invalid.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, "config")
+    Attributes
+    ----------
+    errors: every bad parameter by name, and what was given and expected. ``str(error)`` shows them all; ``message``
+        falls back to their names when the whole does not fit into its limit.
+    """
+
+    def __init__(self, message: str, errors: Mapping[str, str] | None = None) -> None:
+        self.errors = dict(errors or {})
+        self._heading = message
+        short = self._whole()
+        if len(short) > MESSAGE_LIMIT and self.errors:
+            short = f"{message} {', '.join(self.errors)}"
+        super().__init__(short, "config")
+
+    def _whole(self) -> str:
+        return "\n".join([self._heading, *(f"Parameter '{name}': {text}" for name, text in self.errors.items())])
+
+    def __str__(self) -> str:
+        return self._whole() if self.errors else self.message
+
+    def __reduce__(self) -> tuple[type[AESGError], tuple[object, ...]]:
+        return type(self), (self._heading, self.errors)
 
 
 class AESGMemoryError(AESGError):
