@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from aesg_graph.validation import shown, validated
+from aesg_graph.validation import validated
 
 Engine = Literal["embedded"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
