@@ -19,6 +19,9 @@ NEVER = -1
 RELEVANCE_FLOOR = 1e-300
 """Relevance never reaches zero, so that its logarithm stays finite."""
 
+FAR = 2.0**60
+"""Epochs further off than this are as good as this."""
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -40,7 +43,11 @@ class Thresholds:
 
 
 def touch(
-    relevance: npt.ArrayLike, touched_epoch: npt.ArrayLike, uses: npt.ArrayLike, epoch: npt.ArrayLike, limits: Thresholds
+    relevance: npt.ArrayLike,
+    touched_epoch: npt.ArrayLike,
+    uses: npt.ArrayLike,
+    epoch: npt.ArrayLike,
+    limits: Thresholds,
 ) -> tuple[FloatArray, IntArray]:
     """Relevance and touched epoch after ``uses`` uses that happened in ``epoch``, which may be late.
 
@@ -50,13 +57,16 @@ def touch(
     at = np.asarray(epoch, np.int64)
     later = np.maximum(touched, at)
     faded = np.asarray(relevance, np.float64) * limits.relevance_decay ** (later - touched).astype(np.float64)
-    gained = np.asarray(uses, np.float64) * limits.relevance_boost * limits.relevance_decay ** (later - at).astype(np.float64)
+    boost = np.asarray(uses, np.float64) * limits.relevance_boost
+    gained = boost * limits.relevance_decay ** (later - at).astype(np.float64)
     return np.maximum(RELEVANCE_FLOOR, faded + gained), later
 
 
-def current(relevance: npt.ArrayLike, touched_epoch: npt.ArrayLike, epoch: int, limits: Thresholds) -> FloatArray:
+def current(
+    relevance: npt.ArrayLike, touched_epoch: npt.ArrayLike, epoch: npt.ArrayLike, limits: Thresholds
+) -> FloatArray:
     """Relevance as of ``epoch``, unclipped."""
-    passed = np.asarray(epoch - np.asarray(touched_epoch, np.int64), np.float64)
+    passed = np.asarray(np.asarray(epoch, np.int64) - np.asarray(touched_epoch, np.int64), np.float64)
     return np.asarray(np.asarray(relevance, np.float64) * limits.relevance_decay**passed)
 
 
@@ -83,11 +93,23 @@ def expires_epoch(
     net = np.asarray(use_frequency, np.int64) - np.asarray(contradictions, np.int64)
     if limits.survival_threshold_relevance <= 0:
         return np.full(net.shape, NEVER, np.int64)
-    safe = np.maximum(np.asarray(relevance, np.float64), RELEVANCE_FLOOR)
-    wait = np.log(safe / limits.survival_threshold_relevance) / limits.rate
-    faded = np.floor(np.asarray(touched_epoch, np.float64) + wait).astype(np.int64)
-    first = np.maximum(np.asarray(born_epoch, np.int64) + limits.survival_min_age, faded) + 1
-    return np.where(net >= limits.survival_threshold_frequency, NEVER, first).astype(np.int64)
+    faded = _faded_epoch(np.asarray(relevance, np.float64), np.asarray(touched_epoch, np.int64), limits)
+    grown = np.asarray(born_epoch, np.int64) + limits.survival_min_age + 1
+    return np.where(net >= limits.survival_threshold_frequency, NEVER, np.maximum(grown, faded)).astype(np.int64)
+
+
+def _faded_epoch(relevance: FloatArray, touched_epoch: IntArray, limits: Thresholds) -> IntArray:
+    """The first epoch at which :func:`current` is below the survival threshold."""
+    relevance = np.maximum(relevance, RELEVANCE_FLOOR)
+    wait = (np.log(relevance) - np.log(limits.survival_threshold_relevance)) / limits.rate
+    first = touched_epoch + (np.floor(np.clip(wait, -FAR, FAR)).astype(np.int64) + 1)
+
+    def below(epoch: IntArray) -> npt.NDArray[np.bool_]:
+        with np.errstate(over="ignore"):  # of epochs before it was touched, when it was more than a float can say
+            return current(relevance, touched_epoch, epoch, limits) < limits.survival_threshold_relevance
+
+    # Close to the cut the logarithm may round to the epoch before or after; what counts is the relevance itself.
+    return np.asarray(np.where(below(first - 1), first - 1, np.where(below(first), first, first + 1)))
 
 
 def stability(use_frequency: npt.ArrayLike, contradictions: npt.ArrayLike) -> FloatArray:

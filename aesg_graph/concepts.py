@@ -181,7 +181,7 @@ class EdgeTable:
 
 @dataclass(frozen=True, eq=False)
 class VectorTable:
-    """N concepts' vectors. ``keys`` [N, D] are unit length; ``values`` [N, V] are as given, zero where ``has_value`` is not set."""
+    """N concepts' vectors. ``keys`` [N, D] are unit length; ``values`` [N, V] as given, zero without ``has_value``."""
 
     ids: Ids
     keys: Floats

@@ -8,7 +8,9 @@ meaning. Only ``Create`` and ``Split`` may bring a concept into being; counters 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +20,9 @@ from aesg_graph.concepts import Doubles, Flags, Floats, Ids, Ints, Texts
 from aesg_graph.errors import AESGStorageError
 
 ENCODING = 1
+PREFIX = 12
+"""Bytes before the header: a mark and the header's length."""
+ALIGNMENT = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +91,8 @@ class Remove:
 class Prune:
     """Concepts are removed if they still deserve it when it is carried out.
 
-    With ``epoch`` a concept goes only if its ``expires_epoch`` is at most that. With ``fades_at`` (memory over capacity) it
-    goes only if its ``fades_at`` is at most the planned one, so that a concept used since then stays.
+    With ``epoch`` a concept goes only if its ``expires_epoch`` is at most that. With ``fades_at`` (memory over
+    capacity) it goes only if its ``fades_at`` is at most the planned one, so that a concept used since then stays.
     """
 
     ids: Ids
@@ -97,8 +102,10 @@ class Prune:
 
 @dataclass(frozen=True, eq=False)
 class Merge:
-    """``merged[i]`` disappears into ``survivors[i]``, which keeps its vectors; counts, relevance and edges are read when
-    it is carried out."""
+    """``merged[i]`` disappears into ``survivors[i]``, which keeps its vectors.
+
+    Counts, relevance and edges are read when it is carried out.
+    """
 
     survivors: Ids
     merged: Ids
@@ -106,7 +113,7 @@ class Merge:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """``id`` is born out of ``source`` and takes over the edges to ``neighbours``; half of the source's counts go with it."""
+    """``id`` is born out of ``source`` and takes over the edges to ``neighbours`` and half of the source's counts."""
 
     source: int
     id: int
@@ -161,7 +168,10 @@ class Batch:
     MAGIC: ClassVar[bytes] = b"AESB"
 
     def encode(self) -> bytes:
-        """The batch as bytes: a JSON header that describes the columns, then the columns' bytes."""
+        """The batch as bytes: a JSON header that describes the columns, then the columns' bytes.
+
+        Every column begins at a multiple of 8, so that what is decoded in place is as fast as any array.
+        """
         buffers: list[bytes] = []
         header = {
             "encoding": ENCODING,
@@ -171,7 +181,8 @@ class Batch:
             "at": self.at,
             "operations": [_describe(op, buffers) for op in self.operations],
         }
-        text = json.dumps(header, separators=(",", ":")).encode()
+        text = json.dumps(header, separators=(",", ":"), default=_plain).encode()
+        text += b" " * (-(PREFIX + len(text)) % ALIGNMENT)
         return b"".join([self.MAGIC, len(text).to_bytes(8, "little"), text, *buffers])
 
     @classmethod
@@ -180,14 +191,16 @@ class Batch:
         try:
             if data[:4] != cls.MAGIC:
                 raise ValueError("it does not begin as a batch does")
-            length = int.from_bytes(data[4:12], "little")
-            header = json.loads(data[12 : 12 + length])
+            length = int.from_bytes(data[4:PREFIX], "little")
+            header = json.loads(data[PREFIX : PREFIX + length])
             if header["encoding"] != ENCODING:
                 raise ValueError(f"encoding {header['encoding']}, expected {ENCODING}")
-            body = _Reader(data, 12 + length)
+            body = _Reader(data, PREFIX + length)
             operations = tuple(_restore(o, body) for o in header["operations"])
+            if body.position != len(data):
+                raise ValueError(f"{len(data)} bytes, expected {body.position}")
             return cls(header["writer"], header["incarnation"], header["sequence"], header["at"], operations)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
             raise AESGStorageError(f"A journal record cannot be read: {error}") from error
 
 
@@ -196,10 +209,18 @@ class _Reader:
         self.data, self.position = data, position
 
     def array(self, dtype: str, shape: list[int]) -> npt.NDArray[Any]:
-        count = int(np.prod(shape, dtype=np.int64))
-        array = np.frombuffer(self.data, np.dtype(dtype), count, self.position).reshape(shape)
-        self.position += array.nbytes
+        if any(not isinstance(n, int) or n < 0 for n in shape):
+            raise ValueError(f"a column of shape {shape}")
+        array = np.frombuffer(self.data, np.dtype(dtype), math.prod(shape), self.position).reshape(shape)
+        self.position += array.nbytes + -array.nbytes % ALIGNMENT
         return array
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy's as Python's own, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a batch cannot hold a {type(value).__name__}")
 
 
 def _describe(operation: Operation, buffers: list[bytes]) -> dict[str, Any]:
@@ -207,7 +228,7 @@ def _describe(operation: Operation, buffers: list[bytes]) -> dict[str, Any]:
     for f in fields(operation):
         value = getattr(operation, f.name)
         if isinstance(value, np.ndarray):
-            buffers.append(value.tobytes())
+            buffers += value.tobytes(), bytes(-value.nbytes % ALIGNMENT)
             described[f.name] = {"dtype": value.dtype.str, "shape": value.shape}
         else:
             described[f.name] = value
@@ -263,3 +284,51 @@ def doomed_ids(operation: Operation) -> Ids:
             return operation.merged
         case _:
             return np.empty(0, np.int64)
+
+
+def restrict(operation: Operation, ids: Ids) -> Operation | None:
+    """The part of an operation that concerns ``ids``, to be applied again to rows read anew; None for nothing."""
+    columns: tuple[str, ...]
+    match operation:
+        case Link():
+            keep = np.isin(operation.sources, ids) | np.isin(operation.targets, ids)
+            columns = ("sources", "targets", "weights", "uses")
+        case Touch():
+            keep, columns = np.isin(operation.ids, ids), ("ids", "uses", "contradictions")
+        case Rekey():
+            keep, columns = np.isin(operation.ids, ids), ("ids", "keys")
+        case Regions():
+            keep, columns = np.isin(operation.ids, ids), ("ids", "regions")
+        case Remove():
+            keep, columns = np.isin(operation.ids, ids), ("ids",)
+        case Prune():
+            keep = np.isin(operation.ids, ids)
+            columns = ("ids",) if operation.fades_at is None else ("ids", "fades_at")
+        case _:
+            return None
+    if not keep.any():
+        return None
+    restricted: Operation = replace(operation, **{name: getattr(operation, name)[keep] for name in columns})
+    return restricted
+
+
+def coalesce(operations: Sequence[Operation]) -> list[Operation]:
+    """The same operations with all touches of an epoch as one, at the end: one row a concept and batch."""
+    touches: dict[int, list[Touch]] = {}
+    others: list[Operation] = []
+    for operation in operations:
+        if isinstance(operation, Touch):
+            touches.setdefault(operation.epoch, []).append(operation)
+        else:
+            others.append(operation)
+    return others + [_one_touch(epoch, parts) for epoch, parts in touches.items()]
+
+
+def _one_touch(epoch: int, parts: Sequence[Touch]) -> Touch:
+    if len(parts) == 1:
+        return parts[0]
+    ids, place = np.unique(np.concatenate([t.ids for t in parts]), return_inverse=True)
+    uses, contradictions = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
+    np.add.at(uses, place, np.concatenate([t.uses for t in parts]))
+    np.add.at(contradictions, place, np.concatenate([t.contradictions for t in parts]))
+    return Touch(ids, uses, contradictions, epoch)

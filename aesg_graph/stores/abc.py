@@ -48,8 +48,9 @@ class Outcome:
 
     status: "applied"; "skipped" (its sequence had been carried out before); "refused" (its content cannot be carried
     out: nothing of it was, its sequence is consumed, ``reason`` says why).
-    declined: concepts named by the batch whose rows are not what carrying out every operation literally would give: void
-    touches and links, a prune whose predicate no longer held, redirections along ``into``. The cache reads them again.
+    declined: concepts named by the batch whose rows are not what carrying out every operation literally would give:
+    void touches and links, a prune whose predicate no longer held, redirections along ``into``. The cache reads them
+    again.
     voided: how many touches, links and merges were void.
     """
 
@@ -71,7 +72,7 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Tombstones:
-    """Removed concepts: what they merged into (``NO_ID``: nothing), who removed them, and whether their vector is gone."""
+    """Removed concepts: what each merged into (``NO_ID``: nothing), who removed it, and if its vector is gone."""
 
     ids: Ids
     into: Ids
@@ -84,8 +85,8 @@ class GraphStore(Protocol):
     """Concepts, typed edges, tombstones, the memory's head and its writers.
 
     Reads return what exists, in ascending id order, and skip what does not. Every method may raise AESGStorageError
-    when the store fails; nothing was changed then. A store is used by one thread at a time per method, but reads may run
-    while another thread writes.
+    when the store fails; nothing was changed then. A store is used by one thread at a time per method, but reads may
+    run while another thread writes.
     """
 
     def head(self) -> MemoryHead:
