@@ -13,7 +13,7 @@ from aesg_graph.validation import validated
 Engine = Literal["embedded"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 GIB = 2**30
