@@ -1,0 +1,90 @@
+"""Connections to a graph file, and the translation of SQLite's errors into ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from aesg_graph.errors import AESGStorageError
+
+BUSY_SECONDS = 10.0
+CACHE_KIB = 16 * 1024
+CHECKPOINT_PAGES = 8000
+"""Pages of write-ahead log (32 MB) after which a commit also brings the file up to date, which costs random writes."""
+WAL_LIMIT = 64 * 1024 * 1024
+"""A write-ahead log that a bulk load made longer is cut back to this many bytes."""
+
+Durability = Literal["process", "power"]
+SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
+
+
+class UnfitError(Exception):
+    """A file that can be opened, but not used here; the message says why."""
+
+
+@contextmanager
+def storage_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn what SQLite, the operating system or a check of ours says into an AESGStorageError that names the file."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, UnfitError) as error:
+        raise AESGStorageError(f"Cannot {doing} {path}: {error}") from error
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """A connection in autocommit mode: transactions are begun by hand. ``mode`` is ro, rw, rwc or immutable."""
+    wanted = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?{wanted}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
+    """The connection that writes. UnfitError where the file system cannot hold a write-ahead log."""
+    connection = connect(path, "rw")
+    try:
+        (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if journal != "wal":
+            raise UnfitError(f"its file system allows no write-ahead log (SQLite offers {journal!r})")
+        connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, beside whoever writes."""
+    log = Path(f"{path}-wal")
+    # In a directory that we may not write to, SQLite cannot make its shared-memory file. Without a log nobody writes.
+    frozen = not os.access(path.parent, os.W_OK) and not log.exists()
+    connection = connect(path, "immutable" if frozen else "ro")
+    connection.execute("PRAGMA query_only = ON")
+    connection.create_function("folded", 1, _folded, deterministic=True)
+    return connection
+
+
+def _folded(text: str) -> str:
+    return text.casefold()
+
+
+def check_path(path: Path) -> None:
+    """AESGStorageError unless ``path`` is an existing file."""
+    if not path.exists():
+        raise AESGStorageError(f"There is no graph file at {path}")
+    if not path.is_file():
+        raise AESGStorageError(f"Expected a graph file at {path}, found something that is not a file")
