@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import settings
 
-# One profile for every machine: no deadline (numba compiles on first use), and the same examples in each run.
+# No deadline (numba compiles on first use), and the same examples in each run of the same tests. To search further:
+# pytest --hypothesis-profile=deep
 settings.register_profile("house", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("deep", deadline=None, max_examples=5000)
 settings.load_profile("house")
 
 

@@ -69,7 +69,8 @@ def test_fades_at_is_when_relevance_is_one(relevance, touched, decay):
 def may_be_pruned(epoch, relevance, touched, born, uses, contradictions, limits):
     """The predicate in DESIGN's words."""
     older = epoch - born > limits.survival_min_age
-    faded = aging.current(relevance, touched, epoch, limits) < limits.survival_threshold_relevance
+    with np.errstate(over="ignore"):  # long before it was touched
+        faded = aging.current(relevance, touched, epoch, limits) < limits.survival_threshold_relevance
     return older and faded and uses - contradictions < limits.survival_threshold_frequency
 
 
@@ -107,9 +108,9 @@ def test_expires_epoch_is_the_first_at_which_a_concept_may_be_pruned(
 @given(DECAYS, st.floats(0.001, 1), st.integers(0, 300))
 def test_expires_epoch_is_exact_right_at_the_cut(decay, threshold, waits):
     limits = Thresholds(0.1, decay, threshold, 5, 0)
+    waits = min(waits, int(500 / limits.rate))  # as far as a float can say
     for relevance in (threshold / decay**waits, threshold * decay**-waits):
-        if np.isfinite(relevance):
-            assert_first_epoch(relevance, 10, 0, 0, 0, limits)
+        assert_first_epoch(relevance, 10, 0, 0, 0, limits)
 
 
 def test_expires_epoch_stays_a_number_when_fading_takes_forever_or_no_time():
