@@ -110,11 +110,11 @@ class AESGConfig:
     merge_similarity_threshold: Share = 0.95
     """Concepts with a higher cosine merge, with reorganisation in a later version. [0, 1]"""
 
-    # A memory's first mode, and parameters kept so that configurations of the aesg library load here.
+    # Where and in which mode a memory opens, and parameters kept so that configurations of aesg load here.
     memory_mode: MemoryMode = "TRAIN"
     """The mode in which a memory opens: TRAIN, FINETUNE, INFERENCE or ONLINE."""
     storage_directory: Annotated[str | None, Field(min_length=1, description="a path as text, or None")] = None
-    """Kept for configurations of aesg; does nothing: a memory's directory is its first argument."""
+    """Where a memory lives that is given no directory."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Kept for the trainer of a later version; no memory uses it. (0, inf)"""
     batch_size: Positive = 32

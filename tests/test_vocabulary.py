@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from aesg_graph import operations
 from aesg_graph.concepts import BUILTIN_RELATIONS, Relations, RelationType, ids_array
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
-from aesg_graph.operations import OPERATIONS, Batch, born_ids, doomed_ids, named_ids
+from aesg_graph.operations import OPERATIONS, Batch, born_ids, doomed_ids, named_ids, restrict
 
 COUNTS = st.integers(0, 5)
 IDS = st.integers(0, 2**63 - 1)
@@ -251,6 +251,30 @@ def test_operations_say_whom_they_name_bear_and_doom():
     ]
     assert [born_ids(o).tolist() for o in (create(2), split, link)] == [[0, 1], [9], []]
     assert [doomed_ids(o).tolist() for o in (prune, remove, merge, split)] == [[1, 2], [3, 4], [3, 4], []]
+
+
+def test_the_part_of_an_operation_that_concerns_some_ids_keeps_its_columns_together():
+    a, b, one = np.array([1, 2, 3]), np.array([4, 5, 1]), np.array([0.1, 0.2, 0.3], np.float32)
+    some = np.array([1, 9])
+
+    link = restrict(operations.Link("CAUSAL", a, b, one, a, 7), some)
+    assert (link.sources.tolist(), link.targets.tolist(), link.uses.tolist()) == ([1, 3], [4, 1], [1, 3])
+    assert (link.type, link.epoch, link.weights.tolist()) == ("CAUSAL", 7, one[[0, 2]].tolist())
+    touch = restrict(operations.Touch(a, a * 2, a * 3, 7), np.array([2, 3]))
+    assert (touch.ids.tolist(), touch.uses.tolist(), touch.contradictions.tolist()) == ([2, 3], [4, 6], [6, 9])
+    rekey = restrict(operations.Rekey(a, np.eye(3, dtype=np.float32), 2, "raw"), some)
+    assert (rekey.ids.tolist(), rekey.keys.tolist()) == ([1], [[1, 0, 0]])
+    regions = restrict(operations.Regions(a, b), some)
+    assert (regions.ids.tolist(), regions.regions.tolist()) == ([1], [4])
+    assert restrict(operations.Remove(a), some).ids.tolist() == [1]
+    assert restrict(operations.Prune(a, epoch=3), some).ids.tolist() == [1]
+    assert restrict(operations.Prune(a, fades_at=np.array([0.5, 1, 2])), some).fades_at.tolist() == [0.5]
+
+
+def test_an_operation_that_concerns_none_of_the_ids_is_nothing():
+    nobody, a = np.array([9]), np.array([1, 2, 3])
+    for operation in (operations.Touch(a, a, a, 1), operations.Remove(a), operations.Advance(2), create(3)):
+        assert restrict(operation, nobody) is None
 
 
 # Relations and ids
