@@ -99,7 +99,7 @@ def give_back_space(connection: sqlite3.Connection) -> None:
     """Return unused pages to the file system, if they are many."""
     unused, size = (int(connection.execute(f"PRAGMA {p}").fetchone()[0]) for p in ("freelist_count", "page_size"))
     if unused * size > SLACK_LIMIT:
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        connection.executescript("PRAGMA incremental_vacuum")  # execute() would stop after the first page
 
 
 def _connect_to_write(path: Path, durability: Durability) -> sqlite3.Connection:

@@ -131,6 +131,9 @@ def _taken_by_others(points: Points, graph: GraphStore, store: VectorStore) -> I
 def _joined(parts: Sequence[Points]) -> Points:
     if len(parts) == 1:
         return parts[0]
+    widths = {(p.keys.shape[1:], p.values.shape[1:]) for p in parts}
+    if len(widths) > 1:
+        raise AESGMemoryError(f"Keys and values of {len(widths)} different widths came together; expected one")
     return Points(
         np.concatenate([p.ids for p in parts]),
         np.concatenate([p.keys for p in parts]),
