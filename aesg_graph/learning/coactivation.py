@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 
@@ -49,12 +50,12 @@ class CoActivations:
         return ids[:, 0], ids[:, 1], times
 
     def table(self) -> tuple[Ids, Ints]:
-        """Pairs [P, 2], the lower id first, and their counts [P]."""
+        """Pairs [P, 2], the lower id first, and their counts [P]; the oldest pair first."""
         return _ids(list(self._counts)), np.fromiter(self._counts.values(), np.int64, len(self._counts))
 
     def restore(self, pairs: Ids, counts: Ints) -> None:
         """Replace everything by a :meth:`table`."""
-        self._replace(pairs, counts)
+        self._counts = Counter(dict(zip(_as_bytes(pairs), counts.tolist(), strict=True)))
         if len(self._counts) > self.limit:
             self._drop_half()
 
@@ -63,13 +64,11 @@ class CoActivations:
         self._counts.clear()
 
     def _drop_half(self) -> None:
-        """Keep the ``limit // 2`` most counted pairs; of equals those of younger concepts stay."""
-        pairs, counts = self.table()
-        stay = np.lexsort((pairs[:, 1], pairs[:, 0], counts))[len(counts) - self.limit // 2 :]
-        self._replace(pairs[stay], counts[stay])
-
-    def _replace(self, pairs: Ids, counts: Ints) -> None:
-        self._counts = Counter(dict(zip(_as_bytes(pairs), counts.tolist(), strict=True)))
+        """Keep the ``limit // 2`` most counted pairs; of equals the younger stay: the older have had their chance."""
+        counts = np.fromiter(self._counts.values(), np.int64, len(self._counts))
+        stays = np.zeros(len(counts), np.bool_)
+        stays[np.argsort(counts, kind="stable")[len(counts) - self.limit // 2 :]] = True
+        self._counts = Counter(dict(compress(self._counts.items(), stays.tolist())))
 
 
 @lru_cache(maxsize=16)

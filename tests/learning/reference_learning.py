@@ -154,10 +154,11 @@ def learn(rows, memory, rules, newborns, allocate, room, empty):
                 memory.previous[row.sequence] = row.strongest
         touch(out, row, rules)
         associate(out, row, memory, rules)
+    memory.pairs = {pair: count for pair, count in memory.pairs.items() if count}
     if len(memory.pairs) > memory.pair_limit:
-        # Least counted first, of equals the pair with the lowest ids first.
-        order = sorted(memory.pairs.items(), key=lambda item: (item[1], item[0]))
-        memory.pairs = dict(order[len(order) - memory.pair_limit // 2 :])
+        order = sorted(memory.pairs, key=memory.pairs.get)  # least counted first, of equals the oldest first
+        leave = order[: len(order) - memory.pair_limit // 2]
+        memory.pairs = {pair: count for pair, count in memory.pairs.items() if pair not in leave}
     return out
 
 
@@ -176,5 +177,5 @@ def associate(out, row, memory, rules):
             pair = (min(a, b), max(a, b))
             memory.pairs[pair] = memory.pairs.get(pair, 0) + 1
             if memory.pairs[pair] == rules.coactivation:
-                del memory.pairs[pair]
+                memory.pairs[pair] = 0
                 out.associations[pair] = out.associations.get(pair, 0) + 1
