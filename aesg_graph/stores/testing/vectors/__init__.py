@@ -1,0 +1,32 @@
+"""What every vector store must do, as tests.
+
+Subclass :class:`VectorStoreSuite` (a memory with values) and :class:`KeyStoreSuite` (``value_dim`` 0) in a test module
+and give two fixtures::
+
+    class TestMyStore(VectorStoreSuite):
+        @pytest.fixture
+        def store(self): ...     # an empty store of self.vector_dim and self.value_dim
+
+        @pytest.fixture
+        def reopen(self): ...    # a function that closes the store it is given and opens it again
+"""
+
+from __future__ import annotations
+
+from aesg_graph.stores.testing.vectors.base import directions
+from aesg_graph.stores.testing.vectors.reading import ReadingTests
+from aesg_graph.stores.testing.vectors.refusing import RefusalTests
+from aesg_graph.stores.testing.vectors.values import ValueTests
+from aesg_graph.stores.testing.vectors.writing import WritingTests
+
+__all__ = ["KeyStoreSuite", "VectorStoreSuite", "directions"]
+
+
+class KeyStoreSuite(WritingTests, ReadingTests, RefusalTests):
+    """What holds whether or not a memory has values; by itself it takes a store without."""
+
+
+class VectorStoreSuite(KeyStoreSuite, ValueTests):
+    """The whole suite: what holds for keys, and for values."""
+
+    value_dim = 3
