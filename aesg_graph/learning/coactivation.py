@@ -47,7 +47,7 @@ class CoActivations:
         if len(self._counts) > self.limit:
             self._drop_half()
         ids = _ids(reached)
-        return ids[:, 0], ids[:, 1], times
+        return np.ascontiguousarray(ids[:, 0]), np.ascontiguousarray(ids[:, 1]), times
 
     def table(self) -> tuple[Ids, Ints]:
         """Pairs [P, 2], the lower id first, and their counts [P]; the oldest pair first."""
