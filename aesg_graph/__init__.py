@@ -1,1 +1,74 @@
-"""aesg-graph: external memory for neural networks and agents that people can look into."""
+"""aesg-graph: external memory for neural networks and agents that people can look into.
+
+The public names below are loaded when they are first used, so that importing the package imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aesg_graph.concepts import Concept, Edge, RelationType
+    from aesg_graph.config import AESGConfig
+    from aesg_graph.context import RetrievedContext
+    from aesg_graph.engine import MemoryEngine
+    from aesg_graph.errors import (
+        AESGConfigError,
+        AESGError,
+        AESGMemoryError,
+        AESGNavigationError,
+        AESGStorageError,
+        AESGTrainingError,
+    )
+    from aesg_graph.learning import MemoryMode
+    from aesg_graph.memory import AESGMemory
+    from aesg_graph.settings import StoreSettings
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "AESGConfig": "config",
+    "AESGConfigError": "errors",
+    "AESGError": "errors",
+    "AESGMemory": "memory",
+    "AESGMemoryError": "errors",
+    "AESGNavigationError": "errors",
+    "AESGStorageError": "errors",
+    "AESGTrainingError": "errors",
+    "Concept": "concepts",
+    "Edge": "concepts",
+    "MemoryEngine": "engine",
+    "MemoryMode": "learning",
+    "RelationType": "concepts",
+    "RetrievedContext": "context",
+    "StoreSettings": "settings",
+}
+
+__all__ = [
+    "AESGConfig",
+    "AESGConfigError",
+    "AESGError",
+    "AESGMemory",
+    "AESGMemoryError",
+    "AESGNavigationError",
+    "AESGStorageError",
+    "AESGTrainingError",
+    "Concept",
+    "Edge",
+    "MemoryEngine",
+    "MemoryMode",
+    "RelationType",
+    "RetrievedContext",
+    "StoreSettings",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

@@ -1,0 +1,81 @@
+"""Consolidation and capacity: the epoch moves on, and what has faded or exceeds the capacity is pruned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aesg_graph import aging
+from aesg_graph.concepts import Doubles, Ids
+from aesg_graph.config import AESGConfig
+from aesg_graph.engine.residency import Residency
+from aesg_graph.engine.writing import Recorder
+from aesg_graph.learning import LearningRules
+from aesg_graph.learning.aging import consolidate, plan_capacity, prune_quota
+
+MARGIN = 2
+"""How many times more candidates are asked of the graph store than may be pruned: some were used since."""
+
+
+@dataclass(frozen=True)
+class Consolidation:
+    """What one consolidation did: the epoch that it began, and how many concepts it pruned."""
+
+    epoch: int
+    pruned: int
+
+
+class Caretaker:
+    """Plans consolidation and capacity from what cache and graph say, and records them."""
+
+    def __init__(self, recorder: Recorder, residency: Residency, config: AESGConfig) -> None:
+        self.recorder = recorder
+        self.residency = residency
+        self.config = config
+
+    def consolidate(self, rules: LearningRules) -> Consolidation:
+        """Epoch + 1; in modes that prune, what is due goes, weakest first, within ``max_prune_fraction``."""
+        epoch, before = self.recorder.epoch, self.recorder.concepts
+        due = self.due(epoch + 1, prune_quota(before, rules))
+        self.recorder.record_in_parts(consolidate(due, before, epoch, rules))
+        return Consolidation(epoch + 1, before - self.recorder.concepts)
+
+    def keep_capacity(self, rules: LearningRules) -> int:
+        """Prune the weakest concepts over ``max_concepts``, in modes that prune; how many went."""
+        excess = rules.excess(self.recorder.concepts)
+        if excess <= 0:
+            return 0
+        before = self.recorder.concepts
+        ids, fades = self.weakest(excess)
+        self.recorder.record_in_parts(plan_capacity(ids, fades, excess))
+        return before - self.recorder.concepts
+
+    def due(self, epoch: int, limit: int) -> Ids:
+        """What may be pruned in ``epoch``, weakest first; where rows are resident the cache decides, being ahead."""
+        if limit <= 0:
+            return np.empty(0, np.int64)
+        here, fades = self.residency.cache.due(epoch)
+        if not self.residency.cache.complete:
+            stored = self.residency.graph.due(epoch, limit * MARGIN + self.residency.cache.resident)
+            here, fades = self._joined(here, fades, stored)
+        return here[np.lexsort((here, fades))][:limit]
+
+    def weakest(self, count: int) -> tuple[Ids, Doubles]:
+        """The ``count`` weakest concepts and their ``fades_at``."""
+        ids, fades = self.residency.cache.weakest(count)
+        if not self.residency.cache.complete:
+            stored, _ = self.residency.graph.weakest(count + self.residency.cache.resident)
+            ids, fades = self._joined(ids, fades, stored)
+        order = np.lexsort((ids, fades))[:count]
+        return ids[order], fades[order]
+
+    def _joined(self, here: Ids, fades: Doubles, stored: Ids) -> tuple[Ids, Doubles]:
+        """Resident candidates and those of the graph store that are not resident (nothing is pending on these)."""
+        absent = self.residency.known(stored[self.residency.cache.lookup(stored) < 0])
+        rows = self.residency.graph.read(absent, edges=False).concepts
+        limits = self.config.thresholds
+        return (
+            np.concatenate([here, rows.ids]),
+            np.concatenate([fades, aging.fades_at(rows.relevance, rows.touched_epoch, limits)]),
+        )

@@ -1,0 +1,159 @@
+"""What callers may pass in, checked before anything is written: each check returns clean arrays or raises.
+
+Every message says what was given and what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aesg_graph.concepts import Flags, Floats, Ids, Texts
+from aesg_graph.errors import AESGMemoryError, AESGNavigationError
+
+MAX_TEXT = 65_536
+MAX_KIND = 128
+
+
+def rows(array: Any, width: int, what: str) -> Floats:
+    """``array`` as [N, width] finite float32, N at least 1."""
+    checked = _numeric(array, what)
+    if checked.ndim != 2 or checked.shape[1] != width:
+        raise AESGMemoryError(f"{what} has shape {list(checked.shape)}, expected [N, {width}]")
+    if checked.shape[0] == 0:
+        raise AESGMemoryError(f"{what} is an empty batch of shape {list(checked.shape)}, expected at least one row")
+    return finite(checked, what)
+
+
+def _numeric(array: Any, what: str) -> npt.NDArray[Any]:
+    if array is None or isinstance(array, str | bytes):
+        raise AESGMemoryError(f"{what} is {array!r}, expected numbers of shape [N, D]")
+    try:
+        checked = np.asarray(array)
+    except ValueError as error:
+        raise AESGMemoryError(f"{what} is not a regular array ({error}), expected numbers of shape [N, D]") from error
+    if checked.dtype.kind not in "fiub":
+        raise AESGMemoryError(f"{what} has dtype {checked.dtype}, expected real numbers")
+    return checked
+
+
+def finite(array: npt.NDArray[Any], what: str) -> Floats:
+    """``array`` as contiguous float32 without NaN or Inf."""
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(converted).all():
+        bad = np.argwhere(~np.isfinite(converted))[0].tolist()
+        raise AESGMemoryError(
+            f"{what} holds {converted[tuple(bad)]} at {bad} (as float32), expected finite numbers only; nothing was changed"
+        )
+    return converted
+
+
+def values_for(values: Any, count: int, value_dim: int, what: str = "value") -> Floats | None:
+    """``values`` as [count, value_dim], or None where none were given."""
+    if values is None:
+        return None
+    if value_dim == 0:
+        raise AESGMemoryError(f"A {what} was given, but this memory has value_dim=0: expected no {what}")
+    checked = rows(values, value_dim, what)
+    if len(checked) != count:
+        raise AESGMemoryError(f"{what} has {len(checked)} rows, expected {count}, one for each query or key")
+    return checked
+
+
+def unit_rows(vectors: Floats) -> tuple[Floats, Flags]:
+    """Rows scaled to length 1 (in float64), and which of them were zero and stay so."""
+    wide = vectors.astype(np.float64)
+    scale = np.abs(wide).max(axis=1, keepdims=True, initial=0.0)
+    zero = scale[:, 0] == 0
+    wide /= np.where(scale == 0, 1.0, scale)  # first by the largest entry: squares of tiny numbers vanish
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    wide /= np.where(zero, 1.0, norms)[:, None]
+    return np.ascontiguousarray(wide, np.float32), zero
+
+
+def known_ids(ids: Any, what: str = "ids") -> Ids:
+    """``ids`` as an int64 vector of possible ids (whether they exist is the stores' business)."""
+    checked = _numeric(ids, what)
+    if checked.dtype.kind not in "iu" and checked.size:
+        raise AESGMemoryError(f"{what} has dtype {checked.dtype}, expected integers")
+    if checked.ndim > 1:
+        raise AESGMemoryError(f"{what} has shape {list(checked.shape)}, expected [N]")
+    flat = checked.reshape(-1)
+    if flat.dtype.kind == "u" and flat.size and int(flat.max()) >= 1 << 63:
+        raise AESGMemoryError(f"{what} holds {int(flat.max())}, expected ids below 2^63")
+    flat = flat.astype(np.int64)
+    if (flat < 0).any():
+        raise AESGMemoryError(f"{what} holds {int(flat.min())}, expected ids of at least 0")
+    return np.ascontiguousarray(flat)
+
+
+def distinct_ids(ids: Any, what: str = "ids") -> Ids:
+    """As :func:`known_ids`, and no id twice."""
+    checked = known_ids(ids, what)
+    unique, counts = np.unique(checked, return_counts=True)
+    if len(unique) != len(checked):
+        raise AESGMemoryError(f"{what} holds {int(unique[counts > 1][0])} more than once, expected distinct ids")
+    return checked
+
+
+def weights_for(weights: Any, count: int, default: float) -> Floats:
+    """``weights`` as [count] float32 in [0, 1]; a single number serves all, None the default."""
+    given = default if weights is None else weights
+    checked = _numeric(given, "weights")
+    if checked.ndim == 0:
+        checked = np.full(count, checked)
+    if checked.shape != (count,):
+        raise AESGMemoryError(f"weights has shape {list(checked.shape)}, expected [{count}], one for each edge")
+    converted = finite(checked, "weights")
+    if ((converted < 0) | (converted > 1)).any():
+        bad = converted[(converted < 0) | (converted > 1)][0]
+        raise AESGMemoryError(f"weights holds {bad}, expected numbers in [0, 1]")
+    return converted
+
+
+def texts_for(texts: Sequence[str | None] | str | None, count: int, what: str) -> Texts | None:
+    """``texts`` as a tuple of ``count`` strings or Nones; None where none were given."""
+    if texts is None:
+        return None
+    if isinstance(texts, str):
+        texts = [texts]
+    checked = tuple(texts)
+    if len(checked) != count:
+        raise AESGMemoryError(f"{what} has {len(checked)} entries, expected {count}, one for each concept")
+    for text in checked:
+        if text is not None and (not isinstance(text, str) or len(text) > MAX_TEXT):
+            given = type(text).__name__ if not isinstance(text, str) else f"a string of {len(text)} characters"
+            raise AESGMemoryError(f"{what} holds {given}, expected strings of at most {MAX_TEXT} characters, or None")
+        if isinstance(text, str):
+            _encodable(text, what)
+    return checked
+
+
+def kind_name(kind: Any) -> str:
+    """``kind`` as a short non-empty string."""
+    if not isinstance(kind, str) or not 0 < len(kind) <= MAX_KIND:
+        raise AESGMemoryError(f"kind is {kind!r}, expected a string of 1 to {MAX_KIND} characters")
+    _encodable(kind, "kind")
+    return kind
+
+
+def _encodable(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise AESGMemoryError(
+            f"{what} holds text that is not valid Unicode ({error.reason}), expected UTF-8 text"
+        ) from error
+
+
+def region_filter(region: Any) -> int | None:
+    """``region`` as an int, or None for no filter."""
+    if region is None:
+        return None
+    if isinstance(region, bool) or not isinstance(region, int | np.integer) or region < 0:
+        raise AESGNavigationError(f"region is {region!r}, expected an integer of at least 0, or None")
+    return int(region)

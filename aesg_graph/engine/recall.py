@@ -1,0 +1,231 @@
+"""Answering: seeds, spread, gather. One query from top to bottom, a batch at a time.
+
+:func:`recall` finds the seeds (by the exact scan of the cache while the memory is resident, by the vector store's index
+otherwise), spreads their energy along edges, loading what is missing pulse by pulse, and gathers what was activated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aesg_graph.activation import Adjacency, SpreadParams, Workspaces, spread
+from aesg_graph.concepts import NO_ID, Doubles, Flags, Floats, Ids
+from aesg_graph.config import AESGConfig
+from aesg_graph.engine.cold import ColdGraph
+from aesg_graph.engine.inputs import unit_rows
+from aesg_graph.engine.residency import Residency
+from aesg_graph.learning.explaining import cosine, explanation, read_out
+
+OVERFETCH = 8
+"""Candidates asked of the vector store beyond the seeds: some may be gone from the graph."""
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What is asked: [B, D] queries, optionally what they mean [B, V], and filters on what may be found."""
+
+    vectors: Floats
+    values: Floats | None = None
+    kind: str | None = None
+    region: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """The seeds of B queries, S at most: what they are, how near, and what they hold. ``NO_ID`` pads."""
+
+    ids: Ids
+    cosines: Doubles
+    keys: Floats
+    values: Floats
+    has_value: Flags
+
+
+@dataclass(frozen=True, eq=False)
+class Recall:
+    """What a batch of queries recalled: B rows of K concepts in falling activation, padded.
+
+    ids [B, K] int64 (``NO_ID`` pads); energies [B, K] float64; keys [B, K, D] and values [B, K, V] float32; has_value and
+    mask [B, K]; stability [B, K]; explanation [B] in [0, 1]; novel [B]; queries [B, D] of unit length (zero rows stay zero).
+    """
+
+    queries: Floats
+    ids: Ids
+    energies: Doubles
+    keys: Floats
+    values: Floats
+    has_value: Flags
+    stability: Doubles
+    explanation: Doubles
+    novel: Flags
+    seeds: Seeds
+
+    @property
+    def mask(self) -> Flags:
+        """[B, K]: which places are taken."""
+        return np.asarray(self.ids != NO_ID)
+
+    @property
+    def strongest(self) -> Ids:
+        """[B]: the most active concept of each row, ``NO_ID`` for none."""
+        return np.ascontiguousarray(self.ids[:, 0])
+
+
+class Recaller:
+    """Answers queries from a memory's cache and stores. Runs under the engine's lock."""
+
+    def __init__(self, residency: Residency, config: AESGConfig) -> None:
+        self.residency = residency
+        self.config = config
+        self.params = SpreadParams(
+            steps=config.spreading_activation_steps,
+            decay=config.spreading_activation_decay,
+            fan=config.fan,
+            min_energy=config.min_energy,
+            max_fanout=config.max_fanout,
+            region_multiplier=config.region_facilitation_multiplier,
+            top_k=config.top_k,
+        )
+        self.gains = config.vocabulary.gains
+        self.workspaces = Workspaces()
+        self.hits = 0
+        """Rows answered from the cache alone."""
+        self.misses = 0
+
+    def recall(self, query: Query, warm: bool) -> Recall:
+        """Answer a batch. With ``warm``, what had to be read from the stores stays in the cache."""
+        unit, _ = unit_rows(query.vectors)
+        cache = self.residency.cache
+        if cache.complete and not self._prefers_index():
+            allowed = self.allowed(query)
+            slots, cosines = cache.seeds(unit, self.config.seeds, self.config.seed_threshold, allowed)
+            found = self._spread(cache.adjacency(), slots, cosines, allowed)
+            if found is not None:
+                self.hits += len(unit)
+                cache.touch_used(slots, warm)
+                return self._answer(query, unit, slots, cosines, *found)
+        self.misses += len(unit)
+        return self._cold(query, unit, warm)
+
+    def _spread(
+        self,
+        adjacency: Adjacency,
+        slots: npt.NDArray[np.int32],
+        cosines: Doubles,
+        allowed: npt.NDArray[np.uint8] | None,
+    ) -> tuple[npt.NDArray[np.int32], Doubles] | None:
+        result = spread(adjacency, slots, cosines, self.gains, self.params, allowed, self.workspaces)
+        return (result.slots, result.energies) if result.complete.all() else None
+
+    def _answer(
+        self,
+        query: Query,
+        unit: Floats,
+        seed_slots: npt.NDArray[np.int32],
+        cosines: Doubles,
+        slots: npt.NDArray[np.int32],
+        energies: Doubles,
+    ) -> Recall:
+        cache = self.residency.cache
+        found, seeds = cache.gather(slots), cache.gather(seed_slots)
+        sown = Seeds(seeds.ids, cosines, seeds.keys, seeds.values, seeds.has_value)
+        return self._explained(
+            query, unit, found.ids, energies, found.keys, found.values, found.has_value, found.stability, sown
+        )
+
+    def _explained(
+        self,
+        query: Query,
+        unit: Floats,
+        ids: Ids,
+        energies: Doubles,
+        keys: Floats,
+        values: Floats,
+        has_value: Flags,
+        stability: Doubles,
+        seeds: Seeds,
+    ) -> Recall:
+        config = self.config
+        read = None
+        if query.values is not None:
+            read = read_out(
+                unit, keys, values, ids != NO_ID, has_value, stability, config.read_temperature, config.seed_threshold
+            )
+        best = np.where(seeds.ids != NO_ID, seeds.cosines, 0.0)
+        explained = explanation(best, query.values, read)
+        novel = explained < config.novelty_explanation_threshold
+        return Recall(unit, ids, energies, keys, values, has_value, stability, explained, novel, seeds)
+
+    # -- filters ----------------------------------------------------------------------------------------------------
+
+    def allowed(self, query: Query) -> npt.NDArray[np.uint8] | None:
+        """Which slots may be seeds and results; energy flows through the others all the same."""
+        if query.kind is None and query.region is None:
+            return None
+        return self.residency.cache.mask(query.kind, query.region)
+
+    def _prefers_index(self) -> bool:
+        cache = self.residency.cache
+        return cache.resident > self.config.scan_limit and self.residency.indexed()
+
+    # -- cold -------------------------------------------------------------------------------------------------------
+
+    def _cold(self, query: Query, unit: Floats, warm: bool) -> Recall:
+        seed_ids, cosines = self.cold_seeds(query, unit)
+        graph = ColdGraph(self.residency, self.gains, self.params)
+        ids, energies = graph.spread(seed_ids, cosines, query.kind, query.region)
+        rows = graph.gather(ids, seed_ids)
+        if warm:
+            graph.keep(seed_ids, ids)
+        sown = Seeds(seed_ids, cosines, *rows.at(seed_ids)[:3])
+        return self._explained(query, unit, ids, energies, *rows.at(ids), sown)
+
+    def cold_seeds(self, query: Query, unit: Floats) -> tuple[Ids, Doubles]:
+        """Seeds by the vector store's index, joined with an exact scan of what is resident (own lessons are).
+
+        Returns ids [B, S] and float64 cosines, in falling order, ties by id.
+        """
+        count, threshold = self.config.seeds, self.config.seed_threshold
+        cache = self.residency.cache
+        allowed = self.allowed(query)
+        slots, near = cache.seeds(unit, count, threshold, allowed)
+        resident = cache.gather(slots).ids
+        stored, _ = self.residency.vectors().search(unit, count + OVERFETCH, query.kind, query.region)
+        candidates = np.setdiff1d(stored, np.append(resident, NO_ID))
+        candidates = self.residency.known(candidates[cache.lookup(candidates) < 0]) if candidates.size else candidates
+        table = self.residency.vectors().fetch(candidates)
+        exact = exact_cosines(unit, table.keys)
+        all_ids = np.concatenate([resident, np.broadcast_to(table.ids, (len(unit), len(table)))], axis=1)
+        scores = np.concatenate([np.where(resident == NO_ID, -2.0, near), exact], axis=1)
+        return strongest_first(all_ids, scores, count, threshold)
+
+
+def exact_cosines(unit: Floats, keys: Floats) -> Doubles:
+    """[B, N] cosines of unit rows in float64, each summed in the same order whatever the batch."""
+    wide = keys.astype(np.float64)
+    return (
+        np.stack([(wide * row.astype(np.float64)).sum(axis=1) for row in unit])
+        if len(unit)
+        else np.empty((0, len(keys)))
+    )
+
+
+def strongest_first(ids: Ids, scores: Doubles, count: int, threshold: float) -> tuple[Ids, Doubles]:
+    """The ``count`` highest scores above ``threshold`` of each row, falling, ties by id; ``NO_ID`` and 0 pad."""
+    rows = len(ids)
+    chosen, cosines = np.full((rows, count), NO_ID, np.int64), np.zeros((rows, count))
+    for b in range(rows):
+        order = np.lexsort((ids[b], -scores[b]))
+        order = order[scores[b][order] > threshold][:count]
+        chosen[b, : len(order)], cosines[b, : len(order)] = ids[b][order], scores[b][order]
+    return chosen, cosines
+
+
+def agreement(seeds: Seeds, values: Floats | None) -> Doubles:
+    """[B, S] cosine between a seed's own value and the lesson's; NaN where either has none."""
+    if values is None:
+        return np.full(seeds.ids.shape, np.nan)
+    return np.where(seeds.has_value, cosine(seeds.values, values[:, None, :]), np.nan)

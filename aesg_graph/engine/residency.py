@@ -1,0 +1,195 @@
+"""Which concepts are in the cache, and how the others get there.
+
+The rule that keeps the cache true: a concept with a lesson that the stores have not acknowledged is resident and pinned.
+So whatever is read from the stores has nothing pending on top of it, except what is pending removal, which is
+remembered here and never read back. Everything here runs under the engine's lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+
+from aesg_graph.cache import ConceptCache
+from aesg_graph.concepts import ConceptTable, EdgeTable, Ids, Subgraph
+from aesg_graph.operations import Batch, Operation, born_ids, doomed_ids, named_ids, restrict
+from aesg_graph.stores.abc import GraphStore, Optimizable, VectorStore
+
+log = logging.getLogger("aesg_graph.cache")
+
+PAGE = 20_000
+"""Concepts read from the stores at once when the cache is built."""
+
+
+class Residency:
+    """The cache together with the stores that it is filled from."""
+
+    def __init__(
+        self, cache: ConceptCache, graph: GraphStore, vectors: Callable[[], VectorStore], private: bool = False
+    ) -> None:
+        self.cache = cache
+        self.private = private
+        """Whether the cache is mapped copy-on-write, so that using it changes no byte on disk."""
+        self.graph = graph
+        self.vectors = vectors
+        self.fetched = 0
+        """Concepts read from the stores since the memory was opened."""
+        self._leaving: dict[int, int] = {}
+
+    # -- building ---------------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """Fill an empty cache from the stores, if all of it fits."""
+        total = self.graph.count()
+        if total.concepts == 0:
+            self.cache.complete = True
+            return
+        if not self.cache.fits(total.concepts, total.edges):
+            return
+        log.info("building the cache of %d concepts and %d edges from the stores", total.concepts, total.edges)
+        vectors = self.vectors()
+        missing, after = 0, -1
+        while True:
+            page = self.graph.page(after, PAGE)
+            if len(page.concepts) == 0:
+                break
+            after = int(page.concepts.ids[-1])
+            found = vectors.fetch(page.concepts.ids)
+            missing += len(page.concepts) - len(found)
+            self.cache.load_page(page.concepts, found, page.edges)
+        if missing:
+            log.warning("%d concepts have no vector and cannot be recalled; `aesg check` lists them", missing)
+        self.cache.complete = True
+
+    # -- loading ----------------------------------------------------------------------------------------------------
+
+    def load(self, ids: Ids) -> None:
+        """Bring concepts with their edges and vectors into the cache; what does not exist is skipped."""
+        if self.cache.complete:
+            return
+        absent = self._not_resident(np.unique(ids))
+        if absent.size:
+            self.admit(self.graph.read(absent))
+
+    def admit(self, found: Subgraph) -> None:
+        """Put concepts that were read from the graph store into the cache, with their vectors."""
+        ids = self._not_resident(found.concepts.ids)
+        if ids.size:
+            self.fetched += len(ids)
+            keep = np.isin(found.concepts.ids, ids)
+            self.cache.insert(take(found.concepts, keep), self.vectors().fetch(ids), found.edges)
+
+    def read(self, ids: Ids, edges: bool = True) -> Subgraph:
+        """Concepts from the graph store, less what this process has removed."""
+        self.fetched += len(ids)
+        found = self.graph.read(self._staying(ids), edges)
+        return Subgraph(found.concepts, self._without_leaving(found.edges))
+
+    def indexed(self) -> bool:
+        """Whether the vector store has an index to search by."""
+        store = self.vectors()
+        return isinstance(store, Optimizable) and store.indexed() > 0
+
+    def _not_resident(self, ids: Ids) -> Ids:
+        return self._staying(ids[self.cache.lookup(ids) < 0]) if ids.size else ids
+
+    def _staying(self, ids: Ids) -> Ids:
+        if not self._leaving:
+            return ids
+        return ids[~np.isin(ids, np.fromiter(self._leaving, np.int64, len(self._leaving)))]
+
+    def _without_leaving(self, edges: EdgeTable) -> EdgeTable:
+        if not self._leaving or not len(edges):
+            return edges
+        leaving = np.fromiter(self._leaving, np.int64, len(self._leaving))
+        keep = ~(np.isin(edges.sources, leaving) | np.isin(edges.targets, leaving))
+        return take_edges(edges, keep)
+
+    def known(self, ids: Ids) -> Ids:
+        """Those of ``ids`` that exist: resident, or in the graph store and not being removed."""
+        resident = self.cache.lookup(ids) >= 0
+        rest = self._staying(ids[~resident])
+        if self.cache.complete or not rest.size:
+            return ids[resident]
+        absent = self.graph.absent(rest)
+        return np.concatenate([ids[resident], rest[~np.isin(rest, absent)]])
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def prepare(self, operations: tuple[Operation, ...]) -> None:
+        """Make what operations name resident, so that they can be applied and pinned."""
+        if self.cache.complete:
+            return
+        for operation in operations:
+            old = np.setdiff1d(named_ids(operation), born_ids(operation))
+            self.load(old)
+
+    def apply(self, batch: Batch) -> None:
+        """Carry a journalled batch out on the cache."""
+        for operation in batch.operations:
+            self.cache.apply(operation, batch.sequence, batch.at)
+            if not self.cache.complete:
+                doomed = doomed_ids(operation)
+                gone = doomed[self.cache.lookup(doomed) < 0]
+                self._leaving.update(dict.fromkeys(gone.tolist(), batch.sequence))
+
+    def settle(self, sequence: int) -> None:
+        """Everything up to ``sequence`` is in the stores: it may be evicted and read back."""
+        self.cache.acknowledge(sequence)
+        if self._leaving:
+            self._leaving = {i: s for i, s in self._leaving.items() if s > sequence}
+
+    def reread(self, ids: Ids, unsent: list[Batch]) -> None:
+        """Replace rows that the stores carried out differently, and apply unsent batches to them again."""
+        ids = np.unique(ids)
+        found = self.graph.read(ids)
+        self.cache.forget(np.setdiff1d(ids, found.concepts.ids))
+        staying = take(found.concepts, np.isin(found.concepts.ids, self._staying(found.concepts.ids)))
+        if len(staying):
+            self.cache.insert(staying, self.vectors().fetch(staying.ids), self._without_leaving(found.edges))
+        for batch in unsent:
+            for operation in batch.operations:
+                again = restrict(operation, ids)
+                if again is not None:
+                    self.cache.apply(again, batch.sequence, batch.at)
+
+
+def take(table: ConceptTable, keep: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> ConceptTable:
+    """The rows of a concept table that a mask keeps."""
+    if keep.all():
+        return table
+    picked = np.flatnonzero(keep)
+    rows = picked.tolist()
+    return ConceptTable(
+        ids=table.ids[picked],
+        kinds=tuple(table.kinds[i] for i in rows),
+        names=tuple(table.names[i] for i in rows),
+        texts=tuple(table.texts[i] for i in rows),
+        sources=tuple(table.sources[i] for i in rows),
+        encoders=tuple(table.encoders[i] for i in rows),
+        versions=table.versions[picked],
+        created_at=table.created_at[picked],
+        modified_at=table.modified_at[picked],
+        born_epoch=table.born_epoch[picked],
+        touched_epoch=table.touched_epoch[picked],
+        relevance=table.relevance[picked],
+        use_frequency=table.use_frequency[picked],
+        contradictions=table.contradictions[picked],
+        region_id=table.region_id[picked],
+    )
+
+
+def take_edges(table: EdgeTable, keep: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> EdgeTable:
+    """The rows of an edge table that a mask keeps."""
+    return EdgeTable(
+        sources=table.sources[keep],
+        targets=table.targets[keep],
+        types=table.types[keep],
+        weights=table.weights[keep],
+        confidences=table.confidences[keep],
+        use_counts=table.use_counts[keep],
+        created_at=table.created_at[keep],
+        touched_epoch=table.touched_epoch[keep],
+    )

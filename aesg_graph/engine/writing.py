@@ -1,0 +1,189 @@
+"""One lesson from top to bottom: operations, journal, cache; then the flusher takes it to the stores.
+
+:class:`Recorder` is the only way into the journal. It allocates ids, assigns each batch the writer's next sequence by
+appending it, and applies it to the cache, all under the engine's lock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from aesg_graph.concepts import COUNTER_BITS, Ids
+from aesg_graph.engine.embedded import Backend
+from aesg_graph.engine.residency import Residency
+from aesg_graph.errors import AESGStorageError
+from aesg_graph.operations import (
+    Advance,
+    Batch,
+    Create,
+    Link,
+    Merge,
+    Operation,
+    Prune,
+    Regions,
+    Rekey,
+    Remove,
+    Split,
+    born_ids,
+    doomed_ids,
+)
+from aesg_graph.stores.abc import Outcome
+from aesg_graph.sync import CACHE_APPLIED, Event, Flusher, reach
+
+
+class Recorder:
+    """Records lessons exactly once and keeps the cache at the journal's last sequence."""
+
+    def __init__(self, backend: Backend, residency: Residency, lock: threading.RLock) -> None:
+        self.backend = backend
+        self.residency = residency
+        self.lock = lock
+        self.concepts = backend.graph.count().concepts
+        self.epoch = backend.graph.head().epoch
+        self.key_version = backend.graph.head().key_version
+        self.voided = 0
+        self.broken: str | None = None
+        self._flusher: Flusher | None = None
+        self._counter = 0
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def flusher(self) -> Flusher:
+        """The running flusher; the first call takes up writing in this directory."""
+        with self.lock:
+            if self._flusher is None:
+                self.backend.take_up_writing()
+                self._counter = self.backend.journal.counter
+                self._flusher = self.backend.flusher()
+                self._flusher.on_settled = self._settled
+            return self._flusher
+
+    @property
+    def writing(self) -> bool:
+        """Whether this process has written, or is about to."""
+        return self._flusher is not None
+
+    def check(self) -> None:
+        """Raise what went wrong in the background since the last call, if anything did."""
+        if self.broken is not None:
+            raise AESGStorageError(self.broken)
+        if self._flusher is not None:
+            self._flusher.raise_failure()
+
+    def stop(self, timeout: float) -> None:
+        """Flush and end the flusher."""
+        if self._flusher is not None:
+            try:
+                self._flusher.flush(timeout)
+            finally:
+                self._flusher.stop(timeout)
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def allocate(self, count: int) -> Ids:
+        """``count`` fresh ids; they are this writer's for good once a batch that uses them is journalled."""
+        with self.lock:
+            self.flusher()
+            first = self._counter + 1
+            self._counter += count
+            return np.arange(first, first + count, dtype=np.int64) | (self.backend.journal.writer << COUNTER_BITS)
+
+    def make_room(self) -> None:
+        """Wait while the journal is full. Called without the lock, before a lesson is taken."""
+        self.flusher().wait_for_room(self.backend.settings.write_timeout)
+
+    def record(self, operations: Sequence[Operation], events: Sequence[Event] | None = None) -> Batch | None:
+        """Acknowledge operations: journal, then cache. None for no operations."""
+        if not operations:
+            return None
+        planned = tuple(operations)
+        with self.lock:
+            flusher = self.flusher()
+            self.residency.prepare(planned)
+            self.residency.cache.reserve(planned)
+            happened = self.events(planned) if events is None else events
+            leaving = sum(len(self.residency.known(doomed_ids(o))) for o in planned if doomed_ids(o).size)
+            batch = self.backend.journal.append(planned, time.time(), happened, self._counter)
+            self._apply(batch)
+            reach(CACHE_APPLIED)
+            self.concepts += sum(len(born_ids(o)) for o in planned) - leaving
+            flusher.submit(batch)
+            return batch
+
+    def record_in_parts(self, operations: Sequence[Operation]) -> None:
+        """Record large operations as one batch each, so that no transaction grows without bound."""
+        for operation in operations:
+            self.make_room()
+            self.record([operation])
+
+    def _apply(self, batch: Batch) -> None:
+        try:
+            self.residency.apply(batch)
+        except Exception as error:
+            self.broken = (
+                f"The cache could not take a journalled lesson ({error}); close and open the memory to rebuild it"
+            )
+            raise AESGStorageError(self.broken) from error
+        for operation in batch.operations:
+            if isinstance(operation, Advance):
+                self.epoch = operation.epoch
+            elif isinstance(operation, Rekey):
+                self.key_version = max(self.key_version, operation.version)
+
+    def _settled(self, outcomes: list[Outcome], sequence: int) -> None:
+        """The flusher has taken batches up to ``sequence`` to the stores (called on its thread)."""
+        with self.lock:
+            self.voided += sum(o.voided for o in outcomes)
+            self.residency.settle(sequence)
+            ids = np.concatenate([np.empty(0, np.int64), *(o.declined for o in outcomes)])
+            if ids.size:
+                self.residency.reread(ids, self.unsent(sequence))
+            if any(o.status == "refused" for o in outcomes):
+                self._resume_from_stores(self.unsent(sequence))
+
+    def unsent(self, after: int = 0) -> list[Batch]:
+        """Batches after a sequence that the stores do not have yet, read back from the journal."""
+        journal = self.backend.journal
+        return [journal.read(sequence) for sequence in journal.pending() if sequence > after]
+
+    def _resume_from_stores(self, unsent: list[Batch]) -> None:
+        """After a refusal the head may differ from what was expected: read it again, and count what is unsent."""
+        head = self.backend.graph.head()
+        later = [op for batch in unsent for op in batch.operations]
+        self.epoch = max([head.epoch, *(op.epoch for op in later if isinstance(op, Advance))])
+        born = sum(len(born_ids(op)) for op in later)
+        gone = sum(len(doomed_ids(op)) for op in later)
+        self.concepts = self.backend.graph.count().concepts + born - gone
+
+    # -- history ----------------------------------------------------------------------------------------------------
+
+    def events(self, operations: Sequence[Operation]) -> list[Event]:
+        """What the history will say of operations. Touches and descriptions are not events."""
+        return [event for operation in operations for event in self._event(operation)]
+
+    def _event(self, operation: Operation) -> list[Event]:
+        match operation:
+            case Create():
+                return [Event("CREATE", operation.ids, None, 1.0)]
+            case Link():
+                return [Event("LINK", operation.sources, operation.targets, float(operation.weights.mean()))]
+            case Remove():
+                return [Event("REMOVE", operation.ids, None, 0.0)]
+            case Prune():
+                return [Event("PRUNE", operation.ids, None, 0.0)]
+            case Merge():
+                return [Event("MERGE", operation.survivors, operation.merged, 0.0)]
+            case Split():
+                return [Event("SPLIT", np.array([operation.source]), np.array([operation.id]), 0.0)]
+            case Rekey():
+                return [Event("REKEY", operation.ids, None, float(operation.version))]
+            case Regions():
+                return [Event("RESTRUCTURE", np.array([len(operation.ids)]), None, 0.0)]
+            case Advance():
+                return [Event("CONSOLIDATE", np.array([operation.epoch]), np.array([self.concepts]), 0.0)]
+            case _:
+                return []

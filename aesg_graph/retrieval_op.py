@@ -1,0 +1,117 @@
+"""Retrieval as one torch operator, so that compilers see shapes and never learn.
+
+The operator has a fake implementation (shapes only), refuses vmap, and writes ``clock``, a counter of its module, so that
+no compiler drops or reorders calls that learn.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from aesg_graph.errors import AESGMemoryError, AESGNavigationError
+
+if TYPE_CHECKING:
+    from aesg_graph.memory import AESGMemory
+
+LEARN_BY_MODE = -1
+
+_modules: weakref.WeakValueDictionary[int, AESGMemory] = weakref.WeakValueDictionary()
+_handles = itertools.count(1)
+
+
+class Asked(NamedTuple):
+    """How a flat batch was asked: ``learn`` is 0, 1 or LEARN_BY_MODE, ``steps`` the T of [B, T, D] or 0."""
+
+    learn: int
+    training: bool
+    steps: int
+    kind: str | None
+    region: int | None
+
+
+def register(module: AESGMemory) -> int:
+    """A number by which the operator finds a module."""
+    handle = next(_handles)
+    _modules[handle] = module
+    return handle
+
+
+def _module(handle: int) -> AESGMemory:
+    module = _modules.get(handle)
+    if module is None:
+        raise AESGMemoryError(f"Memory module {handle} is gone, expected one that is alive in this process")
+    return module
+
+
+@torch.library.custom_op("aesg::retrieve", mutates_args=("clock",))
+def retrieve_op(
+    query: Tensor,
+    value: Tensor | None,
+    clock: Tensor,
+    handle: int,
+    learn: int,
+    training: bool,
+    steps: int,
+    kind: str | None,
+    region: int | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Recall for [R, D] queries: ids, energies, vectors, values, has_value, stability, explanation, novel."""
+    asked = Asked(learn, training, steps, kind, region)
+    found = _module(handle).answer(query.float(), None if value is None else value.float(), asked)
+    clock.add_(1)
+
+    def there(array: Any, dtype: torch.dtype = torch.float32) -> Tensor:
+        return torch.from_numpy(array).to(query.device, dtype)
+
+    return (
+        there(found.ids, torch.int64),
+        there(found.energies),
+        there(found.keys),
+        there(found.values),
+        there(found.has_value, torch.bool),
+        there(found.stability),
+        there(found.explanation),
+        there(found.novel, torch.bool),
+    )
+
+
+@retrieve_op.register_fake
+def _shapes(
+    query: Tensor,
+    value: Tensor | None,
+    clock: Tensor,
+    handle: int,
+    learn: int,
+    training: bool,
+    steps: int,
+    kind: str | None,
+    region: int | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    config = _module(handle).config
+    rows, count = query.shape[0], config.top_k
+
+    def shaped(*rest: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        return query.new_empty((rows, *rest), dtype=dtype)
+
+    return (
+        shaped(count, dtype=torch.int64),
+        shaped(count),
+        shaped(count, config.vector_dim),
+        shaped(count, config.value_dim),
+        shaped(count, dtype=torch.bool),
+        shaped(count),
+        shaped(),
+        shaped(dtype=torch.bool),
+    )
+
+
+@retrieve_op.register_vmap
+def _no_vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+    raise AESGNavigationError(
+        "Memory was called under torch.vmap, expected one call with the whole batch: query of shape [B, D] or [B, T, D]"
+    )
