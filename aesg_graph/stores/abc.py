@@ -51,7 +51,7 @@ class Outcome:
     declined: concepts named by the batch whose rows are not what carrying out every operation literally would give:
     void touches and links, a prune whose predicate no longer held, redirections along ``into``. The cache reads them
     again.
-    voided: how many touches, links and merges were void.
+    voided: how many touches, links, merges and splits were void.
     """
 
     sequence: int
@@ -144,7 +144,8 @@ class GraphStore(Protocol):
     def forget(self, before: float) -> int:
         """Drop tombstones older than ``before`` (seconds since 1970) that nothing needs any more; how many went.
 
-        A tombstone stays while its vector may exist or while what its ``into`` names remains, as node or tombstone.
+        A tombstone stays while its vector may exist, while what its ``into`` names remains, as node or tombstone, and
+        while its writer's sequence is still the one that removed it (n proves only n - 1 whole).
         """
         ...
 

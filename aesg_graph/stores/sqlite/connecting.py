@@ -82,6 +82,27 @@ def _folded(text: str) -> str:
     return text.casefold()
 
 
+def sync_log(path: Path) -> None:
+    """Take the write-ahead log, and so every commit, to disk.
+
+    SQLite syncs the log itself before it copies anything from it, and holds no locks on it that closing it could drop.
+    """
+    sync_file(Path(f"{path}-wal"))
+    sync_file(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Take what was written to a file or a directory to disk, if it exists."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def check_path(path: Path) -> None:
     """AESGStorageError unless ``path`` is an existing file."""
     if not path.exists():

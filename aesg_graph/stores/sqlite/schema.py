@@ -14,7 +14,14 @@ from pathlib import Path
 from aesg_graph.aging import Thresholds
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.stores.abc import MemoryHead
-from aesg_graph.stores.sqlite.connecting import UnfitError, connect, storage_errors
+from aesg_graph.stores.sqlite.connecting import (
+    UnfitError,
+    check_path,
+    connect,
+    connect_reader,
+    storage_errors,
+    sync_file,
+)
 
 APPLICATION_ID = 0x41455347
 """``AESG``: what the file says of itself to tools such as file(1)."""
@@ -78,7 +85,7 @@ def create_file(path: Path, head: MemoryHead, limits: Thresholds) -> None:
             unfinished.unlink(missing_ok=True)
             _write(unfinished, head, limits)
             os.rename(unfinished, path)
-            _sync_directory(path.parent)
+            sync_file(path.parent)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -100,15 +107,19 @@ def _write(path: Path, head: MemoryHead, limits: Thresholds) -> None:
         connection.close()
 
 
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A reading connection to a graph file. UnfitError unless it is one, of this format, with a head."""
+    check_path(path)
+    connection = connect_reader(path)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        _check_file(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
-def check_file(connection: sqlite3.Connection) -> None:
+def _check_file(connection: sqlite3.Connection) -> None:
     """UnfitError unless the open file is a graph file of this format, with a head."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
@@ -22,12 +22,11 @@ from aesg_graph.stores.sqlite.applying import apply_batches, mark_vectors_remove
 from aesg_graph.stores.sqlite.change import LIVES, lives_table, write_lives
 from aesg_graph.stores.sqlite.connecting import (
     Durability,
-    check_path,
-    connect_reader,
     connect_writer,
     storage_errors,
+    sync_log,
 )
-from aesg_graph.stores.sqlite.schema import check_file, create_file
+from aesg_graph.stores.sqlite.schema import create_file, open_reader
 from aesg_graph.stores.sqlite.writers import forget_tombstones, lease_writer, read_writer, renew_writer
 
 CHUNK = 50_000
@@ -89,23 +88,20 @@ class SqliteGraphStore:
         another format, or edges of a type that ``relations`` does not declare.
         """
         path = Path(path)
-        check_path(path)
-        opened: list[sqlite3.Connection] = []
-        try:
-            with storage_errors(path, "open"):
-                reader = connect_reader(path)
-                opened.append(reader)
-                check_file(reader)
-                reading.relation_codes(reader, relations)
-                writer = None
-                if not read_only:
-                    writer = connect_writer(path, durability)
-                    opened.append(writer)
-        except BaseException:
-            for connection in opened:
-                connection.close()
-            raise
+        with contextlib.ExitStack() as undo, storage_errors(path, "open"):
+            reader = open_reader(path)
+            undo.callback(reader.close)
+            reading.relation_codes(reader, relations)
+            writer = None if read_only else connect_writer(path, durability)
+            undo.pop_all()
         return cls(path, relations, writer, reader, durability == "power")
+
+    @staticmethod
+    def peek(path: str | os.PathLike[str]) -> MemoryHead:
+        """The head of the memory in a graph file that is not open: it says which relations the memory declares."""
+        path = Path(path)
+        with storage_errors(path, "open"), contextlib.closing(open_reader(path)) as reader:
+            return reading.read_head(reader)
 
     def head(self) -> MemoryHead:
         """The memory's head as it is now."""
@@ -207,11 +203,11 @@ class SqliteGraphStore:
 
     def sync(self) -> None:
         """Return when everything applied would survive a power cut."""
-        if self._writer is None or not self._unsynced:
-            return
-        with self._writing("sync", power=True) as connection:
-            # Any commit with full synchronisation takes the whole log before it to disk.
-            connection.execute("UPDATE head SET epoch = epoch")
+        with self._write_lock, storage_errors(self.path, "sync"):
+            self._expect_open()
+            if self._writer is not None and self._unsynced:
+                sync_log(self.path)
+                self._unsynced = False
 
     def close(self) -> None:
         """Release everything. Closing twice is allowed."""
@@ -223,7 +219,7 @@ class SqliteGraphStore:
                     if self._writer is not None:
                         self._writer.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """The reading connection in one transaction: everything read is of one moment."""
         with self._read_lock, storage_errors(self.path, "read"):
@@ -231,25 +227,23 @@ class SqliteGraphStore:
             with _transaction(self._reader, "BEGIN"):
                 yield self._reader
 
-    @contextmanager
-    def _writing(self, doing: str, power: bool = False) -> Iterator[sqlite3.Connection]:
+    @contextlib.contextmanager
+    def _writing(self, doing: str) -> Iterator[sqlite3.Connection]:
         """The writing connection in one transaction: all of it happens, or nothing."""
         with self._write_lock, storage_errors(self.path, doing):
             self._expect_open()
             if self._writer is None:
                 raise AESGStorageError(f"Cannot {doing} {self.path}: it was opened read-only")
-            synced = power or self._power
-            self._writer.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             with _transaction(self._writer, "BEGIN IMMEDIATE"):
                 yield self._writer
-            self._unsynced = not synced
+            self._unsynced |= not self._power
 
     def _expect_open(self) -> None:
         if self._closed:
             raise AESGStorageError(f"The graph file {self.path} is closed")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
     connection.execute(begin)
     try:
