@@ -133,6 +133,16 @@ def test_it_is_told_in_which_pulse_something_was_missing() -> None:
         assert (result.energies == 0).all()
 
 
+def test_the_lowest_pulse_counts_when_rows_miss_something_in_different_ones() -> None:
+    scene = chain()
+    for queries in ([((1, 1.0),), ((2, 1.0),)], [((2, 1.0),), ((1, 1.0),)]):
+        adjacency = PartlyLoaded(scene, {1, 2}, {1, 2}).adjacency()
+        both = replace(scene, queries=queries)
+        result = spread(adjacency, *both.seeds(adjacency), scene.gains, scene.params)
+        assert result.missing_rows.tolist() == [3]
+        assert result.missing_pulse == 1
+
+
 def test_what_carries_no_energy_is_not_asked_for() -> None:
     scene = chain()
     # Concept 1 is a neighbour of 2, but backwards; 4 has nothing to pass on after the last pulse.
