@@ -69,7 +69,7 @@ def link(change: Change, operation: Link) -> None:
         low, high = np.minimum(pairs.sources, pairs.targets), np.maximum(pairs.sources, pairs.targets)
         pairs = Pairs(low, high, pairs.weights, pairs.uses)
     if len(pairs.sources):
-        _write(change, coalesced(pairs), stored_code(change.connection, change.relations, code), op.epoch)
+        _write(change, coalesced(pairs), stored_code(change.connection, change.relations, code), int(op.epoch))
 
 
 def _checked(change: Change, op: Link) -> Pairs:

@@ -25,19 +25,19 @@ TAKEN = (
 
 def create(change: Change, operation: Create) -> None:
     """Concepts are born."""
-    op, ids = operation, operation.ids
+    op, ids, epoch = operation, operation.ids, int(operation.epoch)
     change.require(bool(op.kind), f"Create names the kind {op.kind!r}; expected a text that is not empty")
     change.require_lengths("Create", ids, keys=op.keys, names=op.names, texts=op.texts, sources=op.sources)
     if not ids.size:
         return
     change.require(np.unique(ids).size == ids.size, "Create names an id twice; expected each once")
     refuse_taken(change, ids)
-    expires = int(expires_epoch(1.0, op.epoch, op.epoch, 0, 0, change.limits))
-    fades = float(fades_at(1.0, op.epoch, change.limits))
+    expires = int(expires_epoch(1.0, epoch, epoch, 0, 0, change.limits))
+    fades = float(fades_at(1.0, epoch, change.limits))
     batch = change.batch
     common = (
-        *(1.0, op.epoch, op.epoch, 0, 0, None if expires == NEVER else expires, fades),
-        *(batch.at, batch.writer, batch.sequence, batch.at, op.version, None, op.kind, op.encoder),
+        *(1.0, epoch, epoch, 0, 0, None if expires == NEVER else expires, fades),
+        *(batch.at, batch.writer, batch.sequence, batch.at, int(op.version), None, op.kind, op.encoder),
     )
     if op.names is None and op.texts is None and op.sources is None:
         # Three times as fast as one statement a row.
@@ -103,15 +103,15 @@ def label(change: Change, operation: Regions) -> None:
 
 def rekey(change: Change, operation: Rekey) -> None:
     """Concepts of a lower or equal version get keys of a new one."""
-    op = operation
+    op, version = operation, int(operation.version)
     change.require_lengths("Rekey", op.ids, keys=op.keys)
     sql = "SELECT id FROM concepts WHERE id IN (SELECT value FROM json_each(?)) AND version <= ?"
-    older = np.unique(id_column(change.connection.execute(sql, (listed(op.ids), op.version)).fetchall()))
+    older = np.unique(id_column(change.connection.execute(sql, (listed(op.ids), version)).fetchall()))
     change.connection.execute(
         "UPDATE concepts SET version = ?, encoder = ? WHERE id IN (SELECT value FROM json_each(?))",
-        (op.version, op.encoder, listed(older)),
+        (version, op.encoder, listed(older)),
     )
-    change.connection.execute("UPDATE head SET key_version = max(key_version, ?)", (op.version,))
+    change.connection.execute("UPDATE head SET key_version = max(key_version, ?)", (version,))
     change.stamp(older)
     change.decline(np.setdiff1d(op.ids, older))
 
@@ -123,7 +123,7 @@ def advance(change: Change, operation: Advance) -> None:
     change.require(
         operation.epoch == expected, f"Advance to epoch {operation.epoch}; expected {expected}, the next one"
     )
-    change.connection.execute("UPDATE head SET epoch = ?", (operation.epoch,))
+    change.connection.execute("UPDATE head SET epoch = ?", (expected,))
 
 
 def remove(change: Change, operation: Remove) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aesg_graph.aging import NEVER, RELEVANCE_FLOOR, current, expires_epoch, fades_at
-from aesg_graph.concepts import NO_ID
+from aesg_graph.concepts import NO_ID, Ids
 from aesg_graph.operations import Merge, Split
 from aesg_graph.stores.sqlite.change import Change, Lives
 from aesg_graph.stores.sqlite.linking import EdgeRow, rehang, stored_code
@@ -56,21 +56,21 @@ def _merge_pair(change: Change, survivor: int, merged: int) -> None:
 
 def split(change: Change, operation: Split) -> None:
     """A concept is born out of another, and takes over some of its edges and half of its counts."""
-    op = operation
-    born = np.array([op.id], np.int64)
+    op, source, id = operation, int(operation.source), int(operation.id)
+    born = np.array([id], np.int64)
     refuse_taken(change, born)
-    lives = change.lives(np.array([op.source], np.int64))
+    lives = change.lives(np.array([source], np.int64))
     if not lives.ids.size:
-        change.decline(np.concatenate([[op.source, op.id], op.neighbours]).astype(np.int64))
+        change.decline(np.concatenate([[source, id], op.neighbours]).astype(np.int64))
         change.voided += 1
         return
     uses, against = lives.use_frequency // 2, lives.contradictions // 2
     half = Lives(born, lives.relevance, lives.touched_epoch, lives.born_epoch, uses, against)
     lives.use_frequency, lives.contradictions = lives.use_frequency - uses, lives.contradictions - against
-    _give_birth(change, half, op.source)
+    _give_birth(change, half, source)
     change.write(lives)
-    rehang(change, _edges_between(change, op), op.source, op.id)
-    _join(change, min(op.source, op.id), max(op.source, op.id), int(half.touched_epoch[0]))
+    rehang(change, _edges_between(change, source, op.neighbours), source, id)
+    _join(change, min(source, id), max(source, id), int(half.touched_epoch[0]))
 
 
 def _give_birth(change: Change, half: Lives, source: int) -> None:
@@ -87,13 +87,13 @@ def _give_birth(change: Change, half: Lives, source: int) -> None:
     )
 
 
-def _edges_between(change: Change, op: Split) -> list[EdgeRow]:
+def _edges_between(change: Change, source: int, neighbours: Ids) -> list[EdgeRow]:
     among = "IN (SELECT value FROM json_each(?2))"
     sql = (
         f"SELECT {EDGE_ROW} FROM edges WHERE source = ?1 AND target {among} "
         f"UNION SELECT {EDGE_ROW} FROM edges WHERE target = ?1 AND source {among}"
     )
-    rows: list[EdgeRow] = change.connection.execute(sql, (op.source, listed(op.neighbours))).fetchall()
+    rows: list[EdgeRow] = change.connection.execute(sql, (source, listed(neighbours))).fetchall()
     return rows
 
 

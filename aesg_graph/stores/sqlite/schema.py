@@ -112,14 +112,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
     check_path(path)
     connection = connect_reader(path)
     try:
-        _check_file(connection)
+        _check_file(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check_file(connection: sqlite3.Connection) -> None:
+def _check_file(connection: sqlite3.Connection, path: Path) -> None:
     """UnfitError unless the open file is a graph file of this format, with a head."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -129,3 +129,8 @@ def _check_file(connection: sqlite3.Connection) -> None:
         raise UnfitError(f"it has graph format {version}, and this version of aesg-graph reads format {FORMAT}")
     if connection.execute("SELECT 1 FROM head").fetchone() is None:
         raise UnfitError("it is damaged; the memory's head is missing")
+    # SQLite itself notices missing pages, but not a torn last one. With a log, the file need not be whole.
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    log = Path(f"{path}-wal")
+    if path.stat().st_size % page and not (log.exists() and log.stat().st_size):
+        raise UnfitError(f"it is damaged; its {path.stat().st_size} bytes are no whole number of pages of {page}")

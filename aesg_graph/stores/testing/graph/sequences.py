@@ -231,6 +231,16 @@ class SequenceTests:
         assert counts.edges == len(before[1])
         assert store.writer(scribe.state.id) == replace(scribe.state, sequence=scribe.sequence)
 
+    def test_numbers_may_be_numpys(self, store: GraphStore) -> None:
+        scribe = Scribe(store)
+        a, b, c = scribe.create(3)
+        one: int = np.int64(1)  # type: ignore[assignment]
+        pair = np.array([a, b])
+        split = Split(a, c + 1, FLOATS, FLOATS[:0], False, pair[1:])
+        operations = (create([c + 2], epoch=one), link([(a, b)], epoch=one), touch([a], epoch=one), rekey([a], one))
+        scribe.write(*operations, split, Prune(pair, epoch=one), Advance(one))
+        assert row(store, int(c) + 2).born_epoch == store.head().epoch == 1
+
     def test_the_epoch_moves_by_compare_and_set(self, store: GraphStore) -> None:
         scribe = Scribe(store)
         scribe.write(Advance(1))
