@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spreading_scenes import RELATIONS, Scene, params, results, scenes
@@ -133,14 +134,16 @@ def test_it_is_told_in_which_pulse_something_was_missing() -> None:
         assert (result.energies == 0).all()
 
 
-def test_the_lowest_pulse_counts_when_rows_miss_something_in_different_ones() -> None:
-    scene = chain()
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_lowest_pulse_counts_when_rows_miss_something_in_different_ones(workers: int) -> None:
+    scene, spaces = chain(), Workspaces(workers=workers, parallel_above=0)
     for queries in ([((1, 1.0),), ((2, 1.0),)], [((2, 1.0),), ((1, 1.0),)]):
         adjacency = PartlyLoaded(scene, {1, 2}, {1, 2}).adjacency()
         both = replace(scene, queries=queries)
-        result = spread(adjacency, *both.seeds(adjacency), scene.gains, scene.params)
+        result = spread(adjacency, *both.seeds(adjacency), scene.gains, scene.params, None, spaces)
         assert result.missing_rows.tolist() == [3]
         assert result.missing_pulse == 1
+    spaces.close()
 
 
 def test_what_carries_no_energy_is_not_asked_for() -> None:
