@@ -6,9 +6,12 @@ caller.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,6 +28,8 @@ RECENT_BYTES = 64 << 20
 FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
 """Seconds until a failed group is tried again, doubling from the first to the longest."""
 JOURNAL_BYTES = 1 << 30
+EXIT_SECONDS = 10.0
+"""How long the interpreter's exit waits for the group that a flusher is at."""
 
 OnSettled = Callable[[list[Outcome], int], None]
 
@@ -71,6 +76,7 @@ class Flusher:
         self._journal_bytes = journal_bytes
         self._state = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._process = 0
         self._recent: dict[int, tuple[Batch, int]] = {}
         self._recent_bytes = 0
         self._submitted = 0
@@ -106,6 +112,8 @@ class Flusher:
             if self._thread is None and not self._stopping:
                 self._thread = threading.Thread(target=self._run, name="aesg-flusher", daemon=True)
                 self._thread.start()
+                self._process = os.getpid()
+                _started.add(self)
 
     def submit(self, batch: Batch) -> None:
         """Take over a journalled batch that the cache has applied; batches come in the order of their sequences."""
@@ -276,6 +284,21 @@ class Flusher:
         if self._failing:
             return f"Taking lessons to the stores failed: {why}. {self._waiting_text()} and are tried again"
         return f"Taking lessons to the stores failed for a while: {why}. It has succeeded since; nothing is lost"
+
+
+_started: weakref.WeakSet[Flusher] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_at_exit() -> None:
+    """Stop what its owner forgot: a thread inside a store while the interpreter goes away would abort the process.
+
+    Registered when this module is imported, so it runs after the exit handlers of whatever uses flushers.
+    """
+    for flusher in list(_started):
+        if flusher._process == os.getpid():
+            with contextlib.suppress(AESGStorageError):
+                flusher.stop(EXIT_SECONDS)
 
 
 def _told(error: Exception) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from aesg_graph.errors import AESGStorageError
+from aesg_graph.stores.sqlite.connecting import quiet_mode
 from aesg_graph.sync import events
 
 Durability = Literal["process", "power"]
@@ -109,14 +110,8 @@ def _connect_to_write(path: Path, durability: Durability) -> sqlite3.Connection:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:  # without an owner a read-only directory has no shared index to open
-        connection.close()
-        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
-    return connection
+    uri = f"{path.absolute().as_uri()}?mode={quiet_mode(path)}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _configure(connection: sqlite3.Connection, durability: Durability) -> None:
