@@ -245,3 +245,29 @@ class Optimizable(Protocol):
     def indexed(self) -> int:
         """How many points the index covers."""
         ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A graph store that can be looked over for damage."""
+
+    def faults(self) -> list[str]:
+        """What is wrong with the store's own files; nothing where they are whole."""
+        ...
+
+    def dangling(self) -> tuple[int, Ids]:
+        """How many edges name a concept that does not exist, and which ids these are, ascending."""
+        ...
+
+    def cut_dangling(self) -> int:
+        """Delete edges that name a concept that does not exist; how many went."""
+        ...
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A vector store whose points say themselves of what kind they are and in which region."""
+
+    def labels(self, ids: Ids) -> tuple[Ids, tuple[str, ...], Ints]:
+        """The points among ``ids``, in ascending id order, with kind and region (``NO_REGION``: none)."""
+        ...

@@ -29,9 +29,10 @@ WORKING = "working.npz"
 REQUIRED = {
     JOURNAL: "'aesg check --repair' writes a new one from what the graph knows; lessons not yet flushed are lost",
     GRAPH: "restore the directory from a copy",
-    VECTORS: "restore the directory from a copy",
+    VECTORS: "'aesg check --repair' writes them anew if the cache is good; else restore the directory from a copy",
 }
 """What a completed directory must have, and how to mend its absence."""
+MENDABLE = (JOURNAL, VECTORS)
 COMPONENTS = (FORMAT, LOCK, JOURNAL, GRAPH, VECTORS, CACHE, WORKING)
 
 
@@ -78,7 +79,7 @@ class MemoryDirectory:
         """Open the directory at ``path``, or begin to create it.
 
         Dimensions of None adopt what is on disk. ``read_only`` takes no lock and never creates. ``repair`` opens in
-        spite of a missing journal, which its owner is about to write anew.
+        spite of a missing journal or missing vectors, which its owner is about to write anew.
 
         AESGStorageError: the path is a file, cannot be read or written, holds something else, has other dimensions
         or another format version, lacks a component, or is in use by another process.
@@ -181,7 +182,7 @@ def _validated(path: Path, vector_dim: int | None, value_dim: int | None, repair
         if given is not None and given != there:
             raise AESGStorageError(f"Memory directory {path} has {name}={there}, but {name}={given} was asked for")
     for component, mend in REQUIRED.items():
-        if not (path / component).exists() and not (repair and component == JOURNAL):
+        if not (path / component).exists() and not (repair and component in MENDABLE):
             raise AESGStorageError(f"{path / component} is missing from the memory directory: {mend}")
     return form
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import qdrant_edge as edge
 
-from aesg_graph.concepts import VectorTable
+from aesg_graph.concepts import NO_REGION, Ids, Ints, VectorTable
 from aesg_graph.errors import AESGError, AESGStorageError
 
 KEY = "key"
@@ -83,6 +83,14 @@ def table_of(records: Sequence[edge.Record], vector_dim: int, value_dim: int, ve
     ids = np.array([point_id(record) for record in records], np.int64)
     versions, writers, sequences = (stamps[:, column].copy() for column in range(3))
     return VectorTable(ids, keys, values, has_value, versions, writers, sequences)
+
+
+def labels_of(records: Sequence[edge.Record]) -> tuple[Ids, tuple[str, ...], Ints]:
+    """Ids in ascending order, kinds ("" where the payload has none) and regions of records."""
+    told = sorted(((point_id(record), record.payload or {}) for record in records), key=lambda pair: pair[0])
+    ids = np.array([id for id, _ in told], np.int64)
+    regions = np.array([payload.get("region_id", NO_REGION) for _, payload in told], np.int64)
+    return ids, tuple(payload.get("kind", "") for _, payload in told), regions
 
 
 def joined(tables: Sequence[VectorTable]) -> VectorTable:

@@ -37,10 +37,9 @@ def storage_errors(path: Path, doing: str) -> Iterator[None]:
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection in autocommit mode: transactions are begun by hand. ``mode`` is ro, rw, rwc or immutable."""
-    wanted = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    """A connection in autocommit mode: transactions are begun by hand. ``mode`` is an open mode of SQLite's URIs."""
     connection = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?{wanted}",
+        f"file:{quote(str(path.absolute()))}?mode={mode}",
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,
@@ -67,15 +66,25 @@ def connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, beside whoever writes."""
-    log = Path(f"{path}-wal")
-    # In a directory that we may not write to, SQLite cannot make its shared-memory file. Without a log nobody writes.
-    frozen = not os.access(path.parent, os.W_OK) and not log.exists()
-    connection = connect(path, "immutable" if frozen else "ro")
+def connect_reader(path: Path, from_outside: bool = False) -> sqlite3.Connection:
+    """A connection that only reads, beside whoever writes; ``from_outside`` it leaves every file as it is."""
+    # In a directory that we may not write to, SQLite cannot make its shared-memory file.
+    quiet = from_outside or not os.access(path.parent, os.W_OK)
+    connection = connect(path, quiet_mode(path) if quiet else "ro")
     connection.execute("PRAGMA query_only = ON")
     connection.create_function("folded", 1, _folded, deterministic=True)
     return connection
+
+
+def quiet_mode(path: Path) -> str:
+    """The mode in which a database with a write-ahead log is read without a file being made or changed.
+
+    Only a log without its index (from a directory that was copied after a kill) makes SQLite write that index anew.
+    """
+    if Path(f"{path}-shm").exists():
+        return "ro&readonly_shm=1"  # the index is there: a running owner's, or left by a kill
+    log = Path(f"{path}-wal")
+    return "ro" if log.exists() and log.stat().st_size else "ro&immutable=1"
 
 
 def _folded(text: str) -> str:

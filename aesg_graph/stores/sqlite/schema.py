@@ -107,10 +107,10 @@ def _write(path: Path, head: MemoryHead, limits: Thresholds) -> None:
         connection.close()
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, from_outside: bool = False) -> sqlite3.Connection:
     """A reading connection to a graph file. UnfitError unless it is one, of this format, with a head."""
     check_path(path)
-    connection = connect_reader(path)
+    connection = connect_reader(path, from_outside)
     try:
         _check_file(connection, path)
     except BaseException:

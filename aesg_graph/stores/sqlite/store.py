@@ -26,6 +26,7 @@ from aesg_graph.stores.sqlite.connecting import (
     storage_errors,
     sync_log,
 )
+from aesg_graph.stores.sqlite.integrity import delete_dangling, read_dangling, read_faults
 from aesg_graph.stores.sqlite.schema import create_file, open_reader
 from aesg_graph.stores.sqlite.writers import forget_tombstones, lease_writer, read_writer, renew_writer
 
@@ -89,7 +90,7 @@ class SqliteGraphStore:
         """
         path = Path(path)
         with contextlib.ExitStack() as undo, storage_errors(path, "open"):
-            reader = open_reader(path)
+            reader = open_reader(path, from_outside=read_only)
             undo.callback(reader.close)
             reading.relation_codes(reader, relations)
             writer = None if read_only else connect_writer(path, durability)
@@ -100,7 +101,7 @@ class SqliteGraphStore:
     def peek(path: str | os.PathLike[str]) -> MemoryHead:
         """The head of the memory in a graph file that is not open: it says which relations the memory declares."""
         path = Path(path)
-        with storage_errors(path, "open"), contextlib.closing(open_reader(path)) as reader:
+        with storage_errors(path, "open"), contextlib.closing(open_reader(path, True)) as reader:
             return reading.read_head(reader)
 
     def head(self) -> MemoryHead:
@@ -200,6 +201,21 @@ class SqliteGraphStore:
         """How much there is."""
         with self._reading() as connection:
             return reading.read_counts(connection)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file itself; nothing where it is whole."""
+        with self._reading() as connection:
+            return read_faults(connection)
+
+    def dangling(self) -> tuple[int, Ids]:
+        """How many edges name a concept that does not exist, and which ids these are."""
+        with self._reading() as connection:
+            return read_dangling(connection)
+
+    def cut_dangling(self) -> int:
+        """Delete edges that name a concept that does not exist; how many went."""
+        with self._writing("delete edges from") as connection:
+            return delete_dangling(connection)
 
     def sync(self) -> None:
         """Return when everything applied would survive a power cut."""
