@@ -10,7 +10,7 @@ import pytest
 from aesg_graph.aging import Thresholds
 from aesg_graph.concepts import COUNTER_BITS, Relations, RelationType
 from aesg_graph.errors import AESGStorageError
-from aesg_graph.operations import Advance, Describe
+from aesg_graph.operations import Advance, Describe, Remove
 from aesg_graph.stores.sqlite import SqliteGraphStore, connecting, writers
 from aesg_graph.stores.sqlite.schema import FORMAT
 from aesg_graph.stores.testing.graph import HEAD, LIMITS, RELATIONS, Scribe, create, everything, link, touch
@@ -239,6 +239,17 @@ def test_a_number_that_occurs_in_ids_is_never_drawn(store: SqliteGraphStore, mon
     draws = iter([40, 41, 42, 43])
     monkeypatch.setattr(writers.secrets, "randbelow", lambda bound: next(draws) - 1)
     assert store.lease().id == 43
+
+
+def test_a_writer_knows_the_last_sequence_whose_tombstones_were_forgotten(store: SqliteGraphStore) -> None:
+    scribe = Scribe(store)
+    ids = scribe.create(3)
+    for id in ids:
+        scribe.write(Remove(np.array([id])))
+    scribe.write(vectors_removed=ids[:2])
+    assert store.forget(1e12) == 2
+    rows = store._reader.execute("SELECT forgotten FROM writers WHERE id = ?", (scribe.state.id,)).fetchall()
+    assert rows == [(3,)]
 
 
 def test_text_that_is_half_a_character_is_found_nowhere(store: SqliteGraphStore) -> None:

@@ -70,9 +70,11 @@ class RemovalTests:
         scribe = Scribe(store)
         a, b, gone = scribe.create(3).tolist()
         scribe.write(Remove(np.array([gone])))
-        outcome = scribe.write(touch([a, gone]), link([(gone, b), (a, b)]))
-        assert outcome.voided == 2
-        assert gone in outcome.declined
+        used = scribe.write(touch([a, gone]))
+        assert (used.voided, used.declined.tolist()) == (1, [gone])
+        linked = scribe.write(link([(gone, b), (a, b)]))
+        assert linked.voided == 1
+        assert gone in linked.declined
         assert row(store, a).use_frequency == 1
         assert sorted(rows(store, [a, b, gone])) == [a, b]
         assert len(edges(store, [a, b])) == 1
@@ -82,11 +84,13 @@ class RemovalTests:
         a, b, c, d = scribe.create(4).tolist()
         scribe.write(Merge(np.array([b]), np.array([a])))
         scribe.write(Merge(np.array([c]), np.array([b])))
-        outcome = scribe.write(touch([a, b, c], [1, 2, 4]), link([(a, d), (b, c)]))
+        used = scribe.write(touch([a, b, c], [1, 2, 4]))
         assert row(store, c).use_frequency == 7
+        assert (used.voided, used.declined.tolist()) == (0, [a, b, c])
+        linked = scribe.write(link([(a, d), (b, c)]))
         assert list(edges(store, [c])) == [(c, d, "CAUSAL")]
-        assert outcome.voided == 1  # b and c are the same by now
-        assert {a, b, c} <= set(outcome.declined.tolist())
+        assert linked.voided == 1  # b and c are the same by now
+        assert {a, b, c} <= set(linked.declined.tolist())
 
     def test_a_chain_of_merges_that_ends_in_a_removal_is_void(self, store: GraphStore) -> None:
         scribe = Scribe(store)

@@ -12,7 +12,18 @@ from aesg_graph.aging import current
 from aesg_graph.concepts import NO_ID, Ids
 from aesg_graph.operations import Merge, Remove, Split
 from aesg_graph.stores.abc import GraphStore
-from aesg_graph.stores.testing.graph.building import BIRTHDAY, LIMITS, Scribe, create, edges, link, row, rows, touch
+from aesg_graph.stores.testing.graph.building import (
+    BIRTHDAY,
+    LIMITS,
+    EdgeRow,
+    Scribe,
+    create,
+    edges,
+    link,
+    row,
+    rows,
+    touch,
+)
 
 
 def merge(survivors: list[int], merged: list[int]) -> Merge:
@@ -50,14 +61,16 @@ class ReorganisationTests:
         m, x, s, y = scribe.create(4).tolist()
         scribe.write(link([(m, x), (s, x), (y, m), (m, s)], [0.75, 0.5, 0.25, 0.5], [1, 2, 0, 0], epoch=1))
         scribe.write(link([(m, x)], type="SIMILARITY"), link([(y, s)], 0.125, type="PRECEDES"))
+        scribe.write(link([(y, m)], 0.0625, type="PRECEDES", epoch=3))
         scribe.write(merge([s], [m]))
         found = edges(store, [s, m, x, y])
         assert sorted(found) == sorted([(s, x, "CAUSAL"), (y, s, "CAUSAL"), (x, s, "SIMILARITY"), (y, s, "PRECEDES")])
         both = found[s, x, "CAUSAL"]
         assert both.weight == pytest.approx(max(1 - 0.25 * 0.9, 1 - 0.5 * 0.9**2))
         assert (both.use_count, both.confidence) == (3, 1.0)
+        assert found[y, s, "PRECEDES"] == EdgeRow(0.125, 1.0, 0, BIRTHDAY + 3, 3)
         assert found[y, s, "CAUSAL"].weight == pytest.approx(0.25)
-        assert all(r.modified_at == BIRTHDAY + 4 for r in rows(store, [s, x, y]).values())
+        assert all(r.modified_at == BIRTHDAY + 5 for r in rows(store, [s, x, y]).values())
 
     def test_merges_are_carried_out_in_order_and_follow_one_another(self, store: GraphStore) -> None:
         scribe = Scribe(store)

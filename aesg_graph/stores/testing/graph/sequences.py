@@ -53,6 +53,7 @@ class SequenceTests:
         store.apply(batches[:2])
         outcomes = store.apply(batches)
         assert [(o.sequence, o.status) for o in outcomes] == [(1, "skipped"), (2, "skipped"), (3, "applied")]
+        assert [o.status for o in store.apply(batches[:1])] == ["skipped"]
         assert row(store, a).use_frequency == 2
         assert store.writer(scribe.state.id) == replace(scribe.state, sequence=3)
 
