@@ -13,7 +13,9 @@ from urllib.parse import quote
 from aesg_graph.errors import AESGStorageError
 
 BUSY_SECONDS = 10.0
-CACHE_KIB = 16 * 1024
+READING_CACHE_KIB = 16 * 1024
+WRITING_CACHE_KIB = 64 * 1024
+"""It grows only as far as a transaction needs; with less, bulk loads write pages several times."""
 CHECKPOINT_PAGES = 8000
 """Pages of write-ahead log (32 MB) after which a commit also brings the file up to date, which costs random writes."""
 WAL_LIMIT = 64 * 1024 * 1024
@@ -45,7 +47,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{READING_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
@@ -58,6 +60,7 @@ def connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
         if journal != "wal":
             raise UnfitError(f"its file system allows no write-ahead log (SQLite offers {journal!r})")
         connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
+        connection.execute(f"PRAGMA cache_size = -{WRITING_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
     except BaseException:
