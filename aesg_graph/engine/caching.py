@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache
-from aesg_graph.engine.embedded import Backend, changed_by
+from aesg_graph.engine.embedded import Backend
 from aesg_graph.engine.residency import Residency
 
 NEVER = -1
@@ -18,16 +18,22 @@ def open_residency(backend: Backend, private: bool) -> Residency:
     Lessons that the journal still holds are carried into the stores first: the cache is built on what the stores say.
     """
     stamp = _stamp(backend)
-    had_pending = bool(backend.journal.bytes_pending)
-    if had_pending:
-        backend.recovered = backend.recover()
-        if changed_by(backend.recovered):
-            stamp = CacheStamp(NEVER, NEVER, NEVER)  # what the cache applied is not what the stores carried out
+    if not backend.in_order():
+        backend.take_up_writing()
+        stamp = CacheStamp(NEVER, NEVER, NEVER)  # what the cache applied may not be what the stores carried out
     cache = _open(backend, stamp, "private" if private else "write")
+    if cache.reused and not cache.complete and _has_room_for_all(cache, backend):
+        cache.close(stamp, clean=False)  # it was closed with less room: now everything fits
+        cache = _open(backend, CacheStamp(NEVER, NEVER, NEVER), "private" if private else "write")
     residency = Residency(cache, backend.graph, backend.vectors, private)
     if not cache.reused:
         residency.build()
     return residency
+
+
+def _has_room_for_all(cache: ConceptCache, backend: Backend) -> bool:
+    total = backend.graph.count()
+    return cache.fits(total.concepts, total.edges)
 
 
 def make_writable(backend: Backend, residency: Residency) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aesg_graph.config import AESGConfig
@@ -59,8 +59,14 @@ class Backend:
     vectors: LazyVectors
     config: AESGConfig
     settings: StoreSettings
-    recovered: list[Outcome] = field(default_factory=list)
     taken_up: bool = False
+
+    def in_order(self) -> bool:
+        """Whether journal and graph agree on how far this writer has come, with nothing left to send."""
+        if self.journal.bytes_pending or self.journal.writer is None:
+            return not self.journal.bytes_pending
+        state = self.graph.writer(self.journal.writer)
+        return state is not None and state.sequence == self.journal.last_sequence
 
     def recover(self) -> list[Outcome]:
         """Carry lessons that the journal still holds into the stores, under the incarnation that recorded them."""
@@ -137,8 +143,3 @@ def _open(
     if wanted != recorded and wanted.memory_mode != "INFERENCE":
         graph.configure(wanted.to_json(), wanted.thresholds)
     return Backend(directory, journal, graph, LazyVectors(directory.vectors, wanted, settings), wanted, settings)
-
-
-def changed_by(outcomes: list[Outcome]) -> bool:
-    """Whether the stores carried something out otherwise than the cache did."""
-    return any(o.status == "refused" or o.declined.size for o in outcomes)

@@ -30,6 +30,7 @@ from aesg_graph.operations import (
     Split,
     born_ids,
     doomed_ids,
+    named_ids,
 )
 from aesg_graph.stores.abc import Outcome
 from aesg_graph.sync import CACHE_APPLIED, Event, Flusher, reach
@@ -139,11 +140,18 @@ class Recorder:
         with self.lock:
             self.voided += sum(o.voided for o in outcomes)
             self.residency.settle(sequence)
-            ids = np.concatenate([np.empty(0, np.int64), *(o.declined for o in outcomes)])
+            ids = np.concatenate([np.empty(0, np.int64), *map(self._disputed, outcomes)])
             if ids.size:
                 self.residency.reread(ids, self.unsent(sequence))
             if any(o.status == "refused" for o in outcomes):
                 self._resume_from_stores(self.unsent(sequence))
+
+    def _disputed(self, outcome: Outcome) -> Ids:
+        """The concepts whose rows in the stores may differ from those in the cache."""
+        if outcome.status == "applied":
+            return outcome.declined
+        batch = self.backend.journal.read(outcome.sequence)
+        return np.concatenate([outcome.declined, *(named_ids(op) for op in batch.operations)])
 
     def unsent(self, after: int = 0) -> list[Batch]:
         """Batches after a sequence that the stores do not have yet, read back from the journal."""
