@@ -117,7 +117,7 @@ def place_of(blocks: Blocks, arcs: Arcs, slot: int, neighbour: int, arc: int) ->
     start = int(blocks.start[slot])
     for i in range(start, start + int(blocks.degree[slot])):
         if arcs.neighbour_ids[i] == neighbour and arcs.arcs[i] == arc:
-            return int(i)
+            return i
     return -1
 
 
@@ -133,7 +133,7 @@ def erase(blocks: Blocks, arcs: Arcs, slot: int, place: int) -> None:
 @njit(cache=True, nogil=True)
 def new_place(blocks: Blocks, slot: int) -> int:
     """The place of one more arc in a slot's block, which must have room."""
-    place = blocks.start[slot] + blocks.degree[slot]
+    place = int(blocks.start[slot]) + int(blocks.degree[slot])
     blocks.degree[slot] += 1
     return place
 

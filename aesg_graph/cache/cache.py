@@ -182,18 +182,30 @@ class ConceptCache:
 
     # -- from the stores --------------------------------------------------------------------------------------------
 
-    def insert(self, concepts: ConceptTable, vectors: VectorTable, edges: EdgeTable, *, sequence: int = 0) -> None:
+    def insert(
+        self,
+        concepts: ConceptTable,
+        vectors: VectorTable,
+        edges: EdgeTable,
+        *,
+        keep: Ids | None = None,
+        sequence: int = 0,
+    ) -> None:
         """Put rows read from the stores here, over those that are here already.
 
         ``edges`` are all the edges of these concepts, and replace those that they have here. A concept without a row in
-        ``vectors`` is left out.
+        ``vectors`` is left out. Nothing among ``keep`` is evicted for it: an operation's other concepts, for example.
         """
         self._modify()
         rows, _ = matching(concepts.ids, vectors.ids)
         if not len(rows):
             return
         slots = self.lookup(concepts.ids[rows])
-        self._eviction.make_room(int((slots < 0).sum()), 2 * len(edges), slots)
+        new = int((slots < 0).sum())
+        kept = slots if keep is None else np.concatenate([slots, self.lookup(keep)])
+        self._eviction.make_room(new, 2 * len(edges), kept)
+        self._residents.reserve(new)
+        self._edges.reserve(self._edges.demand_of(np.concatenate([edges.sources, edges.targets])))
         self._fading.forget_bound()
         self._edges.replace(self._residents.put(concepts, vectors, sequence), edges)
 
@@ -213,8 +225,8 @@ class ConceptCache:
 
     def _finish_load(self) -> None:
         if self._loading:
-            self._loading = False
             self._edges.join()
+            self._loading = False
 
     def forget(self, ids: Ids, *, gone: bool = True) -> None:
         """Drop concepts that turned out to be ``gone``, edges and all; or only stale: neighbours keep the edges."""
@@ -250,15 +262,23 @@ class ConceptCache:
         self._residents.reserve(born)
         self._edges.reserve(arcs)
 
+    def needed(self, operation: Operation) -> Ids:
+        """What must be here for an operation to be applied, and is not: what it names, and then, what it changes unnamed.
+
+        To be asked again after these have been inserted: the neighbours of what is merged are known only then.
+        """
+        self._finish_load()
+        return self._lessons.needed(operation)
+
     def apply(self, operation: Operation, sequence: int, at: float) -> Applied:
         """Carry out one operation of journal batch ``sequence``, recorded at ``at`` seconds since 1970.
 
         Same meaning as in a graph store. A concept that is not here counts as gone.
         """
         self._modify()
-        born = born_ids(operation)
-        if len(born):
+        if len(born := born_ids(operation)):
             self._eviction.make_room(len(born), 0, self.lookup(named_ids(operation)))
+        self._edges.reserve(self._edges.demand([operation]))
         return self._lessons.apply(operation, sequence, at)
 
     def acknowledge(self, sequence: int) -> None:

@@ -153,5 +153,6 @@ class ColumnSet:
 
     def close(self) -> None:
         """Let go of all files."""
+        self.capacity = 0
         for column in self._columns.values():
             column.close()

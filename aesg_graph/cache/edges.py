@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from aesg_graph.cache import index, leaving, linking
 from aesg_graph.cache.blocks import ensure_all
-from aesg_graph.cache.layout import NO_SLOT, SMALLEST_CLASS, TAIL, WEAR, Marks, Slots
+from aesg_graph.cache.layout import NO_SLOT, SMALLEST_BLOCK, TAIL, WEAR, Marks, Slots
 from aesg_graph.cache.slabs import Slabs
 from aesg_graph.concepts import EdgeTable, Ids
 from aesg_graph.operations import Link, Merge, Operation, Split, named_ids
@@ -37,6 +39,17 @@ class Edges:
         marks = np.zeros(self.slabs.slots, np.uint8)
         marks[slots] = leaving.LEAVING
         return marks
+
+    def places_of(self, slots: Slots) -> tuple[Ids, Ids]:
+        """Where in the slab the arcs of these slots are, one after the other; and how many each has."""
+        blocks = self.slabs.blocks
+        degree = blocks.degree[slots].astype(np.int64)
+        begin = np.cumsum(degree) - degree
+        return np.repeat(blocks.start[slots] - begin, degree) + np.arange(int(degree.sum())), degree
+
+    def neighbours_of(self, slots: Slots) -> Ids:
+        """The concepts at the other ends of these slots' edges, resident or not, ascending."""
+        return np.unique(self.slabs.arcs.neighbour_ids[self.places_of(slots)[0]])
 
     # -- from the stores --------------------------------------------------------------------------------------------
 
@@ -157,23 +170,29 @@ class Edges:
                 case Link():
                     ends += [operation.sources, operation.targets]
                 case Merge():
-                    degrees = self._degrees(named_ids(operation))
-                    demand += len(degrees) * int(block_sizes(degrees.sum(keepdims=True))[0])
+                    # Survivors' blocks grow step by step, and what merged before may be handed on with its heir.
+                    degrees = self._degrees(self.slots_of(named_ids(operation)))
+                    demand += 4 * int(np.maximum(degrees, SMALLEST_BLOCK).sum())
                 case Split():
-                    demand += int(block_sizes(self._degrees(np.array([operation.source])))[0])
-        return demand + self._link_demand(np.concatenate(ends))
+                    degrees = self._degrees(self.slots_of(np.array([operation.source])))
+                    demand += int(block_sizes(degrees)[0]) + 4 * SMALLEST_BLOCK
+                    ends.append(np.array([operation.source, operation.id], np.int64))
+        return demand + self.demand_of(np.concatenate(ends))
 
-    def _link_demand(self, ends: Ids) -> int:
-        """The new blocks of what is linked and might outgrow its own."""
-        owners, more = np.unique(ends, return_counts=True)
-        degrees = self._degrees(owners)
-        wanted = block_sizes(degrees + more)
+    def demand_of(self, ends: Ids) -> int:
+        """How much longer the slab may get by one more arc for each of ``ends``, at most; they need not be here yet."""
+        if not len(ends):
+            return 0
+        slots = self.slots_of(ends)
+        here, more = _counted(slots[slots >= 0])
+        _, first = _counted(ends[slots < 0])
+        degrees = np.concatenate([self._degrees(here), np.zeros(len(first), np.int64)])
+        wanted = block_sizes(degrees + np.concatenate([more, first]))
         # Where blocks grow step by step, the steps sum up to less than the last.
         steps = 1 if len(ends) >= 2 * BULK else 2
         return steps * int(wanted[wanted > block_sizes(degrees) * (degrees > 0)].sum())
 
-    def _degrees(self, ids: Ids) -> Ids:
-        slots = self.slots_of(ids)
+    def _degrees(self, slots: Slots) -> Ids:
         return np.where(slots >= 0, self.slabs.blocks.degree[slots], 0).astype(np.int64)
 
     def reserve(self, arcs: int) -> None:
@@ -185,12 +204,10 @@ class Edges:
         """For many arcs at once: one allocation a block instead of one each time that it fills up."""
         if len(owners) < BULK:
             return
-        counts = np.bincount(owners[owners != NO_SLOT], minlength=1).astype(np.int32)
-        slots = np.flatnonzero(counts).astype(np.int32)
-        self._ensure(slots, counts[slots])
+        self._ensure(*_counted(owners[owners != NO_SLOT]))
 
-    def _ensure(self, slots: Slots, more: Slots) -> None:
-        slabs = self.slabs
+    def _ensure(self, slots: Slots, more: npt.NDArray[Any]) -> None:
+        slabs, more = self.slabs, more.astype(np.int32)
         self._run(lambda first: int(ensure_all(slabs.blocks, slabs.arcs, slabs.state, slots, more, first)), len(slots))
 
     def _run(self, kernel: Callable[[int], int], rows: int) -> None:
@@ -199,9 +216,18 @@ class Edges:
             self.slabs.want_arcs(len(self.slabs.arcs.arcs) + 1)
 
 
+def _counted(slots: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ids]:
+    """The distinct numbers among ``slots`` and how often each occurs; many small ones are counted, not sorted."""
+    if len(slots) >= BULK and slots.max() < 16 * len(slots):
+        counts = np.bincount(slots)
+        distinct = np.flatnonzero(counts)
+        return distinct.astype(slots.dtype), counts[distinct]
+    return np.unique(slots, return_counts=True)
+
+
 def block_sizes(counts: Ids) -> Ids:
     """The sizes of the blocks that hold so many arcs each."""
-    classes = np.ceil(np.log2(np.maximum(counts, 1 << SMALLEST_CLASS))).astype(np.int64)
+    classes = np.ceil(np.log2(np.maximum(counts, SMALLEST_BLOCK))).astype(np.int64)
     return np.left_shift(1, classes)
 
 

@@ -137,4 +137,5 @@ SIZE_CLASSES = 40
 WORDS = HEADS + SIZE_CLASSES
 
 SMALLEST_CLASS = 2
-"""The smallest block has four arcs."""
+SMALLEST_BLOCK = 1 << SMALLEST_CLASS
+"""Arcs in the smallest block."""

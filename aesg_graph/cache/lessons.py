@@ -29,6 +29,8 @@ from aesg_graph.operations import (
     Remove,
     Split,
     Touch,
+    born_ids,
+    named_ids,
 )
 
 NO_IDS: Ids = np.empty(0, np.int64)
@@ -76,6 +78,15 @@ class Lessons:
             case Advance():
                 declined = NO_IDS
         return Applied(declined)
+
+    def needed(self, operation: Operation) -> Ids:
+        """The concepts that an operation names or, knowing only of a neighbour, changes, and that are not here."""
+        named = np.setdiff1d(named_ids(operation), born_ids(operation))
+        if isinstance(operation, Merge):
+            # What is merged hands its edges on: their other ends change, and so must be here to be pinned.
+            merged = self.edges.slots_of(operation.merged)
+            named = np.union1d(named, self.edges.neighbours_of(merged[merged >= 0]))
+        return named[self.edges.slots_of(named) < 0]
 
     # -- coming and going -------------------------------------------------------------------------------------------
 

@@ -97,9 +97,7 @@ class Reader:
     def edges_of(self, slots: Slots) -> EdgeTable:
         """Every edge that touches one of the concepts in ``slots``, each once."""
         blocks, arcs = self.slabs.blocks, self.slabs.arcs
-        degree = blocks.degree[slots].astype(np.int64)
-        begin = np.cumsum(degree) - degree
-        place = np.repeat(blocks.start[slots] - begin, degree) + np.arange(int(degree.sum()))
+        place, degree = self.edges.places_of(slots)
         owners, others = np.repeat(blocks.ids[slots], degree), arcs.neighbour_ids[place]
         backward = (arcs.arcs[place] & 1) == BACKWARD
         # Between two of the concepts an edge has two arcs here: the forward one counts.
@@ -157,7 +155,7 @@ class Reader:
         return allowed.view(np.uint8)
 
     def vectors(self, ids: Ids) -> VectorTable:
-        """The vectors of the residents among ``ids``, in ascending id order; the cache knows no writers: these are 0."""
+        """The vectors of the residents among ``ids``, in ascending id order. Writers are not known here: 0."""
         slots = self.edges.slots_of(np.unique(ids))
         found = self.gather(slots[slots >= 0])
         unknown = np.zeros(len(found.ids), np.int64)

@@ -17,6 +17,7 @@ from aesg_graph.cache.header import Header, Mode
 from aesg_graph.cache.layout import (
     ARC_CAPACITY,
     ARC_COLUMNS,
+    FREE_SLOT,
     HEADS,
     HELD,
     INDEX_CAPACITY,
@@ -183,7 +184,7 @@ class Slabs:
 
     def reset(self) -> None:
         """Forget every block and every free slot: no concept is left."""
-        self.state[SLOTS] = self.state[RESIDENT] = 0
+        self.state[SLOTS] = self.state[RESIDENT] = self.state[FREE_SLOT] = 0
         self.table[:] = 0
         self.state[HEADS:] = 0
         self.state[TAIL] = self.state[HELD] = 0
