@@ -263,7 +263,7 @@ class ConceptCache:
         self._edges.reserve(arcs)
 
     def needed(self, operation: Operation) -> Ids:
-        """What must be here for an operation to be applied, and is not: what it names, and then, what it changes unnamed.
+        """What must be here for an operation to be applied, and is not: what it names, and what it changes unnamed.
 
         To be asked again after these have been inserted: the neighbours of what is merged are known only then.
         """

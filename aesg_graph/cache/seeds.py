@@ -17,8 +17,10 @@ SPARE = 8
 """How many candidates more than asked for are kept."""
 SCORES = 1 << 18
 """Scores of one chunk: 1 MB, which a core's own cache holds."""
-LARGEST_CHUNK, SMALLEST_CHUNK = 1 << 16, 1 << 10
-BLOCK = 64
+CHUNK_OF_ONE = 1 << 16
+SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 10, 1 << 13
+TILE = 256
+"""So many scores are compared at once before anybody looks at one of them."""
 NOISE = 1e-5
 UNIT_ROUNDOFF = 2.0**-24
 LOWEST = np.float32(-3.0)
@@ -46,10 +48,10 @@ class SeedScan:
         scores = np.full((rows, kept), LOWEST, np.float32)
         floor = max(threshold - noise, -2.0)
         mask = np.empty(0, np.uint8) if allowed is None else allowed
-        chunk = min(LARGEST_CHUNK, max(SMALLEST_CHUNK, SCORES // max(1, rows)))
+        bars = np.full(rows * max(1, TILE // max(1, rows)), floor, np.float32)
+        chunk = _chunk(rows)
         for first in range(0, len(keys), chunk):
-            part = keys[first : first + chunk]
-            collect(self._product(queries, part), first, ids, mask, floor, candidates, scores)
+            collect(self._scores_of(keys[first : first + chunk], queries), first, ids, mask, bars, candidates, scores)
         slots = np.full((rows, count), NO_SLOT, np.int32)
         cosines = np.zeros((rows, count), np.float64)
         doubtful = settle(keys, ids, queries, candidates, scores, threshold, noise, slots, cosines)
@@ -57,17 +59,17 @@ class SeedScan:
             self._widen(keys, ids, queries, mask, scores, threshold, noise, slots, cosines)
         return slots, cosines
 
-    def _product(self, queries: Floats, part: Floats) -> Floats:
-        rows, width = len(queries), len(part)
-        if self._scores.size < rows * width:
-            self._scores = np.empty(rows * width, np.float32)
-        out = self._scores[: rows * width]
+    def _scores_of(self, part: Floats, queries: Floats) -> Floats:
+        """[n, B] products; the few queries in the inner dimension is what a BLAS does best."""
+        n, rows = len(part), len(queries)
+        if self._scores.size < n * rows:
+            self._scores = np.empty(n * rows, np.float32)
+        scores = self._scores[: n * rows].reshape(n, rows)
         if rows == 1:
-            np.dot(part, queries[0], out=out)
-            return out.reshape(1, width)
-        product = out.reshape(rows, width)
-        np.dot(queries, part.T, out=product)
-        return product
+            np.dot(part, queries[0], out=scores[:, 0])
+        else:
+            np.dot(part, queries.T, out=scores)
+        return scores
 
     def _widen(
         self,
@@ -87,8 +89,8 @@ class SeedScan:
             query = queries[row : row + 1]
             floor = np.float32(max(threshold - noise, float(scores[row, count - 1]) - 2 * noise))
             near = [
-                first + np.flatnonzero(self._product(query, keys[first : first + LARGEST_CHUNK])[0] > floor)
-                for first in range(0, len(keys), LARGEST_CHUNK)
+                first + np.flatnonzero(self._scores_of(keys[first : first + CHUNK_OF_ONE], query)[:, 0] > floor)
+                for first in range(0, len(keys), CHUNK_OF_ONE)
             ]
             chosen = np.concatenate(near)
             chosen = chosen[ids[chosen] != NO_ID]
@@ -114,33 +116,43 @@ def is_doubtful(scores: Floats, count: int, noise: float) -> np.ndarray[tuple[in
     return np.asarray(full & (scores[:, -1] + np.float32(2 * noise) >= scores[:, count - 1]))
 
 
+def _chunk(rows: int) -> int:
+    if rows == 1:
+        return CHUNK_OF_ONE
+    return min(LARGEST_CHUNK, max(SMALLEST_CHUNK, SCORES // max(1, rows)))
+
+
 @njit(cache=True, nogil=True)
-def collect(scores: Floats, first: int, ids: Ids, mask: Marks, floor: float, best: Slots, best_scores: Floats) -> None:
-    """Merge a chunk's ``scores`` [B, n] into the best so far [B, K], kept in falling order."""
-    last = best.shape[1] - 1
-    for row in range(len(scores)):
-        line = scores[row]
-        bar = max(floor, best_scores[row, last])
-        for begin in range(0, len(line), BLOCK):
-            end = min(begin + BLOCK, len(line))
-            # Counting compiles to vector compares; nearly every block ends here.
-            hits = 0
-            for i in range(begin, end):
-                hits += line[i] > bar
-            if hits == 0:
+def collect(scores: Floats, first: int, ids: Ids, mask: Marks, bars: Floats, best: Slots, best_scores: Floats) -> None:
+    """Merge a chunk's ``scores`` [n, B] into the best so far [B, K], kept in falling order.
+
+    ``bars`` is what a score must exceed, for each query, repeated as often as a tile has keys.
+    """
+    rows, last = scores.shape[1], best.shape[1] - 1
+    flat = scores.reshape(-1)
+    for begin in range(0, len(flat), len(bars)):
+        tile = flat[begin : begin + len(bars)]
+        # One long loop without a branch compiles to vector compares; nearly every tile ends here.
+        hit = False
+        for i in range(len(tile)):
+            hit |= tile[i] > bars[i]
+        if not hit:
+            continue
+        for i in range(len(tile)):
+            if tile[i] <= bars[i]:
                 continue
-            for i in range(begin, end):
-                score = line[i]
-                if score <= bar or ids[first + i] < 0 or (len(mask) and mask[first + i] == 0):
-                    continue
-                place = last
-                while place > 0 and best_scores[row, place - 1] < score:
-                    best_scores[row, place] = best_scores[row, place - 1]
-                    best[row, place] = best[row, place - 1]
-                    place -= 1
-                best_scores[row, place] = score
-                best[row, place] = first + i
-                bar = max(floor, best_scores[row, last])
+            slot, row = first + (begin + i) // rows, i % rows
+            if ids[slot] < 0 or (len(mask) and mask[slot] == 0):
+                continue
+            place = last
+            while place > 0 and best_scores[row, place - 1] < tile[i]:
+                best_scores[row, place] = best_scores[row, place - 1]
+                best[row, place] = best[row, place - 1]
+                place -= 1
+            best_scores[row, place] = tile[i]
+            best[row, place] = slot
+            for again in range(row, len(bars), rows):
+                bars[again] = max(bars[again], best_scores[row, last])
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ from plain_memory import D, V
 from random_lessons import births, unit
 
 from aesg_graph.cache import ConceptCache
-from aesg_graph.cache.seeds import LARGEST_CHUNK, SeedScan
+from aesg_graph.cache.seeds import CHUNK_OF_ONE, LARGEST_CHUNK, SeedScan
 from aesg_graph.operations import Create, Remove
 
 
@@ -89,18 +89,18 @@ def test_an_answer_does_not_depend_on_the_batch_it_is_in() -> None:
     np.testing.assert_array_equal(turned[1], whole[1][::-1])
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_chunks_meet_without_a_gap(rows: int) -> None:
+@pytest.mark.parametrize(("rows", "chunk"), [(1, CHUNK_OF_ONE), (3, LARGEST_CHUNK)])
+def test_chunks_meet_without_a_gap(rows: int, chunk: int) -> None:
     rng, scan = np.random.default_rng(1), SeedScan()
-    n = 2 * LARGEST_CHUNK + 17
+    n = 2 * chunk + 17
     keys = np.zeros((n, 4), np.float32)
     keys[:, 0] = 0.5
-    planted = np.array([0, LARGEST_CHUNK - 1, LARGEST_CHUNK, n - 1])
+    planted = np.array([0, chunk - 1, chunk, n - 1])
     keys[planted] = unit(rng, 4, 4)
     keys[planted, 0] = [0.9, 0.8, 0.95, 0.7]
     queries = np.tile(np.array([[1, 0, 0, 0]], np.float32), (rows, 1))
     slots, cosines = scan.search(keys, np.arange(n), queries, 4, 0.5, None)
-    assert slots.tolist() == [[LARGEST_CHUNK, 0, LARGEST_CHUNK - 1, n - 1]] * rows
+    assert slots.tolist() == [[chunk, 0, chunk - 1, n - 1]] * rows
     assert cosines[0, 0] == np.float64(np.float32(0.95))
 
 
