@@ -8,6 +8,7 @@ hold. After a kill there is no seal, and Edge's write-ahead log mends what was c
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -28,8 +29,8 @@ ROOM = 8 << 20
 
 
 def segments(path: Path) -> list[str]:
-    """The segments that lie on disk, by name."""
-    return sorted(entry.name for entry in (path / SEGMENTS).iterdir() if entry.is_dir())
+    """The segments that lie whole on disk, by name. One without a version was cut short, and Edge removes it."""
+    return sorted(file.parent.name for file in (path / SEGMENTS).glob("*/version.info"))
 
 
 def write_identity(path: Path, vector_dim: int, value_dim: int, names: list[str]) -> None:
@@ -86,6 +87,19 @@ def _check_seal(path: Path) -> int | None:
     return int(seal["points"])
 
 
+def in_use(path: Path) -> bool:
+    """Whether somebody has the shard open: Edge locks the folder of its log."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path / "wal", os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
+
+
 def is_sealed(path: Path) -> bool:
     """Whether the shard was closed in order and not written since."""
     return (path / SEAL).exists()
@@ -93,7 +107,9 @@ def is_sealed(path: Path) -> bool:
 
 def seal(path: Path, points: int) -> None:
     """Record that the shard was closed in order, with so many points."""
-    found = sorted(file for file in (path / SEGMENTS).rglob("*") if file.is_file())
+    # Edge writes this one anew whenever it lets go of a shard, in a form of its own if nobody closed it in order.
+    rewritten = SEGMENT_PARTS[0]
+    found = sorted(file for file in (path / SEGMENTS).rglob("*") if file.is_file() and file.name != rewritten)
     sizes = {file.relative_to(path).as_posix(): file.stat().st_size for file in found}
     with suppress(OSError):  # On a full disk: the shard is then opened as after a kill.
         _write_json(path / SEAL, {"points": points, "files": sizes})

@@ -41,6 +41,10 @@ Durability = Literal["process", "power"]
 _open_stores: weakref.WeakSet[EdgeVectorStore] = weakref.WeakSet()
 
 
+class BusyShardError(AESGStorageError):
+    """The shard is open already: nothing is wrong with it."""
+
+
 class EdgeVectorStore:
     """Keys and values in a Qdrant Edge shard; a ``VectorStore`` that is also ``Optimizable``.
 
@@ -102,8 +106,11 @@ class EdgeVectorStore:
         path = Path(path)
         with storage_errors("open the vector shard at", path):
             sealed = files.check(path, vector_dim, value_dim)
+            if files.in_use(path):
+                raise BusyShardError(f"Cannot open the vector shard at {path}: it is open here or in another process")
             if sealed is None:
-                files.require_room(path, 0)  # Edge will replay its log.
+                # Edge will replay its log, which writes at most as much again.
+                files.require_room(path, files.size_on_disk(path / "wal"))
             shard = edge.EdgeShard.load(str(path))
             try:
                 files.settle(path)
@@ -235,6 +242,12 @@ class EdgeVectorStore:
             tables.append(translation.table_of(records, self.vector_dim, self.value_dim))
         return translation.joined(tables)
 
+    def labels(self, ids: Ids) -> tuple[Ids, tuple[str, ...], Ints]:
+        """The points among ``ids``, in ascending id order, with kind and region (``NO_REGION``: none)."""
+        wanted = np.unique(given.checked_ids(ids)).tolist()
+        chunks = [wanted[start : start + self._chunk] for start in range(0, len(wanted), self._chunk)]
+        return translation.labels_of([r for c in chunks for r in self._retrieve(c, payload=True, vectors=False)])
+
     def page(self, after: int, limit: int, vectors: bool = True) -> VectorTable:
         """The next points with an id above ``after``, in ascending id order.
 
@@ -258,7 +271,7 @@ class EdgeVectorStore:
     ) -> tuple[Ids, Floats]:
         """The ``limit`` nearest points by cosine for each row: ids [B, limit] and scores, falling, ties by id.
 
-        Where there are fewer, ids are ``NO_ID`` and scores 0. With a filter the search is exact, index or not.
+        Where there are fewer, ids are ``NO_ID`` and scores 0. A filter without an index reads every payload.
         """
         queries, limit = given.checked_queries(queries, self.vector_dim), given.checked_limit(limit)
         ids = np.full((len(queries), limit), NO_ID, np.int64)
@@ -270,7 +283,6 @@ class EdgeVectorStore:
                     limit=limit,
                     query=edge.Query.Nearest(query, using=KEY),
                     filter=condition,
-                    params=edge.SearchParams(exact=condition is not None),
                 )
                 for query in queries[start : start + QUERIES].tolist()
             ]
@@ -347,6 +359,7 @@ class EdgeVectorStore:
                 edge.EdgeShard.load(str(self.path)).close()
             files.settle(self.path)
             if not self._sealed:
+                files.write_identity(self.path, self.vector_dim, self.value_dim, files.segments(self.path))
                 files.seal(self.path, points)
 
     def abandon(self) -> None:

@@ -22,15 +22,20 @@ INDEX_FROM_KB = 1
 
 
 def shard_config(vector_dim: int, value_dim: int) -> edge.EdgeConfig:
-    """What a new shard is. Edge's own placement in memory is kept: vectors and payload are mapped files.
+    """What a new shard is.
 
     There are no payload indexes: conditions by version look at single points, and indexes halve the rate of inserts.
     """
-    vectors = {KEY: edge.EdgeVectorParams(size=vector_dim, distance=edge.Distance.Cosine)}
+    # Mapped and read as needed. Edge's own choice reads whole files on opening, holes and all, which on a small
+    # memory-backed file system takes its last byte and ends the process; searches are no slower without.
+    mapped = edge.Memory.Cold
+    vectors = {KEY: edge.EdgeVectorParams(size=vector_dim, distance=edge.Distance.Cosine, memory=mapped)}
     if value_dim:
         # Values are never searched: no graph, and the dot product, which keeps them as they are.
         no_graph = edge.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=FULL_SCAN_KB)
-        vectors[VALUE] = edge.EdgeVectorParams(size=value_dim, distance=edge.Distance.Dot, hnsw_config=no_graph)
+        vectors[VALUE] = edge.EdgeVectorParams(
+            size=value_dim, distance=edge.Distance.Dot, hnsw_config=no_graph, memory=mapped
+        )
     return edge.EdgeConfig(
         vectors=vectors,
         hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=FULL_SCAN_KB),

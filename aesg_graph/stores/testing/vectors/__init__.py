@@ -16,17 +16,15 @@ from __future__ import annotations
 from aesg_graph.stores.testing.vectors.base import directions
 from aesg_graph.stores.testing.vectors.reading import ReadingTests
 from aesg_graph.stores.testing.vectors.refusing import RefusalTests
-from aesg_graph.stores.testing.vectors.values import ValueTests
+from aesg_graph.stores.testing.vectors.values import NoValueTests, ValueTests
 from aesg_graph.stores.testing.vectors.writing import WritingTests
 
 __all__ = ["KeyStoreSuite", "VectorStoreSuite", "directions"]
 
 
-class KeyStoreSuite(WritingTests, ReadingTests, RefusalTests):
-    """What holds whether or not a memory has values; by itself it takes a store without."""
+class VectorStoreSuite(WritingTests, ReadingTests, RefusalTests, ValueTests):
+    """The whole suite, for a store of a memory with values."""
 
 
-class VectorStoreSuite(KeyStoreSuite, ValueTests):
-    """The whole suite: what holds for keys, and for values."""
-
-    value_dim = 3
+class KeyStoreSuite(WritingTests, ReadingTests, RefusalTests, NoValueTests):
+    """What holds without values, for a store of a memory whose ``value_dim`` is 0."""

@@ -28,7 +28,7 @@ class VectorTests:
     """What the parts of the suite share."""
 
     vector_dim = 8
-    value_dim = 0
+    value_dim: int
 
     def points(
         self,

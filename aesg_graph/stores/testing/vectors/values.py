@@ -53,3 +53,14 @@ class ValueTests(VectorTests):
         with pytest.raises(AESGMemoryError, match="values"):
             store.upsert(self.points([1, 2], values=values))
         assert store.count() == 0
+
+
+class NoValueTests(VectorTests):
+    """What holds where a memory has no values."""
+
+    value_dim = 0
+
+    def test_a_value_is_refused_where_there_is_no_room_for_one(self, store: VectorStore) -> None:
+        with pytest.raises(AESGMemoryError, match="value_dim is 0"):
+            store.upsert(self.points([1, 2], has_value=[False, True]))
+        assert store.count() == 0
