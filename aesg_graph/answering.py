@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections import OrderedDict
 
@@ -24,18 +25,11 @@ class Answerer:
 
     def __init__(self) -> None:
         self._answered: OrderedDict[int, int] = OrderedDict()
-        self.sources: Texts | None = None
-        """The sources of the call that is under way; strings do not pass through an operator."""
 
     def answer(self, engine: MemoryEngine, query: Tensor, value: Tensor | None, asked: Asked) -> Recall:
         """Recall a flat batch [R, D], then learn from it where the mode and the call allow."""
         meant = None if value is None else value.to("cpu").numpy()
         question = engine.query(query.to("cpu").numpy(), meant, asked.kind, asked.region)
-        sources, self.sources = self.sources, None
-        if sources is not None and len(sources) != len(question.vectors):
-            raise AESGMemoryError(
-                f"sources has {len(sources)} entries, expected {len(question.vectors)}, one for each row"
-            )
         digest = zlib.crc32(question.vectors.tobytes())
         if torch._C._current_graph_task_id() != -1:  # inside autograd's backward: a recomputed activation
             self._refuse_if_changed(digest, engine.changes)
@@ -44,6 +38,7 @@ class Answerer:
         recalled = engine.recall(question)
         self._remember(digest, changes)
         if learns(engine.mode, asked):
+            sources = None if asked.sources is None else tuple(json.loads(asked.sources))
             learn(engine, question, recalled, asked.steps, sources)
         return recalled
 

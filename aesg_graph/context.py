@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from aesg_graph.config import AESGConfig
 
 TINY = 1e-12
 
@@ -14,7 +17,8 @@ TINY = 1e-12
 class RetrievedContext:
     """What memory recalled for a batch of queries: K concepts a row, strongest first, padded to ``top_k``.
 
-    Shapes are given for queries [B, D]; for [B, T, D] each has T after B, and for one query [D] there is no B and no padding.
+    Shapes are given for queries [B, D]; for [B, T, D] each has T after B, and for one query [D] there is no B and no
+    padding.
 
     ids [B, K] int64 (-1 pads); energies [B, K]; mask [B, K] bool; vectors [B, K, D] and values [B, K, V] (None without
     ``value_dim``), zero where padded; has_value [B, K]; stability [B, K]; explanation [B] in [0, 1]; novel [B].
@@ -33,19 +37,41 @@ class RetrievedContext:
     read_temperature: float = 0.05
     seed_threshold: float = 0.1
 
+    @classmethod
+    def of(cls, query: Tensor, found: Sequence[Tensor], config: AESGConfig) -> RetrievedContext:
+        """What the retrieval operator ``found`` for the flat form of ``query``, in the query's shape."""
+        ids, energies, vectors, values, has_value, stability, explanation, novel = found
+        shape, count = query.shape[:-1], config.top_k
+        laid = ids.reshape(*shape, count)
+        context = cls(
+            query=query,
+            ids=laid,
+            energies=energies.reshape(*shape, count),
+            mask=laid >= 0,
+            vectors=vectors.reshape(*shape, count, config.vector_dim),
+            values=values.reshape(*shape, count, config.value_dim) if config.value_dim else None,
+            has_value=has_value.reshape(*shape, count),
+            stability=stability.reshape(*shape, count),
+            explanation=explanation.reshape(shape),
+            novel=novel.reshape(shape),
+            read_temperature=config.read_temperature,
+            seed_threshold=config.seed_threshold,
+        )
+        return context.trimmed() if query.dim() == 1 else context
+
     def read(self) -> Tensor:
         """Attention over the retrieved concepts with one null slot: [B, V], or [B, D] where the memory holds no values.
 
-        ``sum(s exp(c/t) v) / (exp(seed_threshold/t) + sum(s exp(c/t)))``: s a concept's stability, c the cosine of query
-        and key, t ``read_temperature``, v its value (its key without ``value_dim``). The null slot lets one concept give a
-        gradient; with none the answer is zeros, still connected to the query. Differentiable in the query. Computed in
-        float32 (float64 for a float64 query), returned in the query's dtype. Attention after Bahdanau et al. 2015.
+        ``sum(s exp(c/t) v) / (exp(seed_threshold/t) + sum(s exp(c/t)))``: s a concept's stability, c the cosine of
+        query and key, t ``read_temperature``, v its value (its key without ``value_dim``). The null slot lets one
+        concept give a gradient; with none the answer is zeros, still connected to the query. Differentiable in the
+        query. Computed in float32 (float64 for a float64 query), returned in the query's dtype. Attention after
+        Bahdanau et al. 2015.
         """
         wide = torch.float64 if self.query.dtype == torch.float64 else torch.float32
         with torch.autocast(self.query.device.type, enabled=False):
-            query = self.query.to(wide)
-            length = query.square().sum(-1, keepdim=True).clamp_min(TINY).sqrt()
-            cosines = (self.vectors.to(wide) * (query / length).unsqueeze(-2)).sum(-1)
+            query = _direction(self.query.to(wide))
+            cosines = (self.vectors.to(wide) * query.unsqueeze(-2)).sum(-1)
             logits = cosines / self.read_temperature + self.stability.to(wide).clamp_min(TINY).log()
             taking_part = self.mask if self.values is None else self.mask & self.has_value
             logits = logits.masked_fill(~taking_part, -torch.inf)
@@ -54,7 +80,7 @@ class RetrievedContext:
             said = self.vectors if self.values is None else self.values
             read = (weights.unsqueeze(-1) * said.to(wide)).sum(-2)
             # Zeros in value, but part of the graph even where no concept was retrieved (K = 0 included).
-            read = read + 0.0 * query.sum(-1, keepdim=True)
+            read = read + (0.0 * query).sum(-1, keepdim=True)
         return read.to(self.query.dtype)
 
     def aggregate(self) -> Tensor:
@@ -101,3 +127,11 @@ class RetrievedContext:
     def __len__(self) -> int:
         """How many concepts the call retrieved in all."""
         return int(self.mask.sum())
+
+
+def _direction(query: Tensor) -> Tensor:
+    """Rows scaled to length 1 (first by the largest entry: squares of tiny numbers vanish); zero rows stay zero."""
+    scale = query.detach().abs().amax(-1, keepdim=True)
+    zero = scale == 0
+    scaled = query / scale.masked_fill(zero, 1.0)
+    return scaled / (scaled.square().sum(-1, keepdim=True) + zero).sqrt()

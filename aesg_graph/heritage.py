@@ -28,8 +28,8 @@ class StorageView:
 
     @property
     def nodes(self) -> npt.NDArray[Any]:
-        """[node_count] records: id, vector, created_at, modified_at, use_frequency, relevance (today's), age, stability,
-        region_id, is_active (1: what is pruned is gone). A copy; writing to it is an error.
+        """[node_count] records: id, vector, created_at, modified_at, use_frequency, relevance (today's), age,
+        stability, region_id, is_active (1: what is pruned is gone). A copy; writing to it is an error.
         """
         return self._engine.inspector.records()
 

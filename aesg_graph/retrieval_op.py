@@ -1,7 +1,7 @@
 """Retrieval as one torch operator, so that compilers see shapes and never learn.
 
-The operator has a fake implementation (shapes only), refuses vmap, and writes ``clock``, a counter of its module, so that
-no compiler drops or reorders calls that learn.
+The operator has a fake implementation (shapes only), refuses vmap, and writes ``clock``, a counter of its module, so
+that no compiler drops or reorders calls that learn.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ _handles = itertools.count(1)
 
 
 class Asked(NamedTuple):
-    """How a flat batch was asked: ``learn`` is 0, 1 or LEARN_BY_MODE, ``steps`` the T of [B, T, D] or 0."""
+    """How a flat batch was asked.
+
+    ``learn`` is 0, 1 or LEARN_BY_MODE, ``steps`` the T of [B, T, D] or 0, ``sources`` a JSON list (lists of strings do
+    not pass through an operator).
+    """
 
     learn: int
     training: bool
     steps: int
     kind: str | None
     region: int | None
+    sources: str | None
 
 
 def register(module: AESGMemory) -> int:
@@ -59,9 +64,10 @@ def retrieve_op(
     steps: int,
     kind: str | None,
     region: int | None,
+    sources: str | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Recall for [R, D] queries: ids, energies, vectors, values, has_value, stability, explanation, novel."""
-    asked = Asked(learn, training, steps, kind, region)
+    asked = Asked(learn, training, steps, kind, region, sources)
     found = _module(handle).answer(query.float(), None if value is None else value.float(), asked)
     clock.add_(1)
 
@@ -91,6 +97,7 @@ def _shapes(
     steps: int,
     kind: str | None,
     region: int | None,
+    sources: str | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     config = _module(handle).config
     rows, count = query.shape[0], config.top_k

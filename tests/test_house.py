@@ -18,7 +18,7 @@ PACKAGE = Path(aesg_graph.__file__).parent
 LINES = (
     {"cli"},
     {"nn", "training", "packs", "interchange"},
-    {"memory", "context", "retrieval_op", "heritage"},
+    {"memory", "holding", "answering", "context", "retrieval_op", "heritage", "tensors"},
     {"engine"},
     {"learning", "sync", "cache"},
     {"activation", "stores"},
@@ -33,6 +33,10 @@ BESIDE = {
     ("memory", "context"),
     ("memory", "retrieval_op"),
     ("memory", "heritage"),
+    ("memory", "holding"),
+    ("memory", "answering"),
+    ("memory", "tensors"),
+    ("answering", "retrieval_op"),
     ("config", "settings"),
     ("config", "relations"),
     ("config", "validation"),
@@ -44,7 +48,7 @@ BESIDE = {
 }
 # Downward arrows that are none: what is learned is planned from data alone.
 FORBIDDEN = {("learning", "stores")}
-TORCH = {"memory", "context", "retrieval_op", "nn", "training"}
+TORCH = {"memory", "holding", "answering", "context", "retrieval_op", "tensors", "nn", "training"}
 # What uses the torch face may not be imported by what must start without torch.
 WITH_TORCH = TORCH | {"heritage"}
 

@@ -47,9 +47,9 @@ def make_writable(backend: Backend, residency: Residency) -> None:
         residency.cache, residency.private = fresh.cache, False
 
 
-def close_residency(backend: Backend, residency: Residency) -> None:
-    """Close the cache; it is good for the next opening if it stands at the journal's last sequence."""
-    residency.cache.close(_stamp(backend), clean=True)
+def close_residency(backend: Backend, residency: Residency, clean: bool) -> None:
+    """Close the cache; if ``clean``, it is good for an opening at the journal's last sequence."""
+    residency.cache.close(_stamp(backend), clean=clean)
 
 
 def _stamp(backend: Backend) -> CacheStamp:

@@ -1,7 +1,7 @@
 """Spreading over concepts that are not in the cache: pulse, load what is missing, pulse.
 
-A :class:`ColdGraph` is a small graph of its own, made for one batch: it takes rows from the cache where they are resident
-and from the stores where they are not, in one round trip a pulse for all rows of the batch.
+A :class:`ColdGraph` is a small graph of its own, made for one batch: it takes rows from the cache where they are
+resident and from the stores where they are not, in one round trip a pulse for all rows of the batch.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class ColdGraph:
         self.load_named(result.missing_rows, result.missing_edges, result.missing_pulse)
 
     def load_named(self, rows: Ids, edges: Ids, pulse: int) -> None:
-        """Load rows that were reached and edges of what passes energy on; reached in the last pulse, rows are enough."""
+        """Load rows that were reached and edges of what passes energy on; rows alone if reached in the last pulse."""
         last = pulse >= self.params.steps
         if last:
             self.load(rows, edges=False)

@@ -55,18 +55,20 @@ class Caretaker:
         """What may be pruned in ``epoch``, weakest first; where rows are resident the cache decides, being ahead."""
         if limit <= 0:
             return np.empty(0, np.int64)
-        here, fades = self.residency.cache.due(epoch)
-        if not self.residency.cache.complete:
-            stored = self.residency.graph.due(epoch, limit * MARGIN + self.residency.cache.resident)
-            here, fades = self._joined(here, fades, stored)
+        with self.recorder.lock:
+            here, fades = self.residency.cache.due(epoch)
+            if not self.residency.cache.complete:
+                stored = self.residency.graph.due(epoch, limit * MARGIN + self.residency.cache.resident)
+                here, fades = self._joined(here, fades, stored)
         return here[np.lexsort((here, fades))][:limit]
 
     def weakest(self, count: int) -> tuple[Ids, Doubles]:
         """The ``count`` weakest concepts and their ``fades_at``."""
-        ids, fades = self.residency.cache.weakest(count)
-        if not self.residency.cache.complete:
-            stored, _ = self.residency.graph.weakest(count + self.residency.cache.resident)
-            ids, fades = self._joined(ids, fades, stored)
+        with self.recorder.lock:
+            ids, fades = self.residency.cache.weakest(count)
+            if not self.residency.cache.complete:
+                stored, _ = self.residency.graph.weakest(count + self.residency.cache.resident)
+                ids, fades = self._joined(ids, fades, stored)
         order = np.lexsort((ids, fades))[:count]
         return ids[order], fades[order]
 

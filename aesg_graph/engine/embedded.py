@@ -1,14 +1,14 @@
 """The embedded engine's stores in one directory: opened, taken up for writing, closed.
 
-Everything that knows that the graph is an SQLite file and the vectors an Edge shard is here; the rest of the engine sees
-:class:`Backend`.
+Everything that knows that the graph is an SQLite file and the vectors an Edge shard is here; the rest of the engine
+sees :class:`Backend`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aesg_graph.config import AESGConfig
@@ -31,6 +31,7 @@ class LazyVectors:
         self._lock = threading.Lock()
 
     def __call__(self) -> VectorStore:
+        """The store, open."""
         with self._lock:
             if self._store is None:
                 dims = self._config.vector_dim, self._config.value_dim
@@ -73,6 +74,22 @@ class Backend:
         if not self.journal.bytes_pending:
             return []
         return self.flusher().recover()
+
+    @property
+    def writer(self) -> int:
+        """The number under which this directory writes; taken up before it is asked for."""
+        if self.journal.writer is None:
+            raise AESGStorageError(
+                f"The journal in {self.directory.path} has no writer, expected writing to be taken up"
+            )
+        return self.journal.writer
+
+    def record(self, config: AESGConfig) -> None:
+        """Let the graph's head say what the memory is, if it says otherwise; the mode that it opens in stays."""
+        recorded = AESGConfig.from_json(self.graph.head().config)
+        wanted = replace(config, memory_mode=recorded.memory_mode)
+        if wanted != recorded:
+            self.graph.configure(wanted.to_json(), wanted.thresholds)
 
     def flusher(self) -> Flusher:
         """A flusher over these stores, not yet started."""

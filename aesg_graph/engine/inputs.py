@@ -5,7 +5,7 @@ Every message says what was given and what is expected.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,13 +28,13 @@ def rows(array: Any, width: int, what: str) -> Floats:
     return finite(checked, what)
 
 
-def _numeric(array: Any, what: str) -> npt.NDArray[Any]:
+def _numeric(array: Any, what: str, expected: str = "numbers of shape [N, D]") -> npt.NDArray[Any]:
     if array is None or isinstance(array, str | bytes):
-        raise AESGMemoryError(f"{what} is {array!r}, expected numbers of shape [N, D]")
+        raise AESGMemoryError(f"{what} is {array!r}, expected {expected}")
     try:
         checked = np.asarray(array)
-    except ValueError as error:
-        raise AESGMemoryError(f"{what} is not a regular array ({error}), expected numbers of shape [N, D]") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor that requires gradients is a RuntimeError
+        raise AESGMemoryError(f"{what} is not a regular array ({error}), expected {expected}") from error
     if checked.dtype.kind not in "fiub":
         raise AESGMemoryError(f"{what} has dtype {checked.dtype}, expected real numbers")
     return checked
@@ -47,7 +47,7 @@ def finite(array: npt.NDArray[Any], what: str) -> Floats:
     if not np.isfinite(converted).all():
         bad = np.argwhere(~np.isfinite(converted))[0].tolist()
         raise AESGMemoryError(
-            f"{what} holds {converted[tuple(bad)]} at {bad} (as float32), expected finite numbers only; nothing was changed"
+            f"{what} holds {converted[tuple(bad)]} at {bad} (as float32), expected finite numbers only"
         )
     return converted
 
@@ -77,7 +77,7 @@ def unit_rows(vectors: Floats) -> tuple[Floats, Flags]:
 
 def known_ids(ids: Any, what: str = "ids") -> Ids:
     """``ids`` as an int64 vector of possible ids (whether they exist is the stores' business)."""
-    checked = _numeric(ids, what)
+    checked = _numeric(ids, what, "ids, integers of shape [N]")
     if checked.dtype.kind not in "iu" and checked.size:
         raise AESGMemoryError(f"{what} has dtype {checked.dtype}, expected integers")
     if checked.ndim > 1:
@@ -103,7 +103,7 @@ def distinct_ids(ids: Any, what: str = "ids") -> Ids:
 def weights_for(weights: Any, count: int, default: float) -> Floats:
     """``weights`` as [count] float32 in [0, 1]; a single number serves all, None the default."""
     given = default if weights is None else weights
-    checked = _numeric(given, "weights")
+    checked = _numeric(given, "weights", "numbers in [0, 1] of shape [M]")
     if checked.ndim == 0:
         checked = np.full(count, checked)
     if checked.shape != (count,):
@@ -112,18 +112,26 @@ def weights_for(weights: Any, count: int, default: float) -> Floats:
     if ((converted < 0) | (converted > 1)).any():
         bad = converted[(converted < 0) | (converted > 1)][0]
         raise AESGMemoryError(f"weights holds {bad}, expected numbers in [0, 1]")
-    return converted
+    return converted.copy()  # what is recorded must not change when the caller's array does
 
 
-def texts_for(texts: Sequence[str | None] | str | None, count: int, what: str) -> Texts | None:
+def one_id(id: Any) -> int:
+    """``id`` as an int, where one concept is meant."""
+    checked = known_ids(id, "id")
+    if len(checked) != 1:
+        raise AESGMemoryError(f"id holds {len(checked)} ids, expected one")
+    return int(checked[0])
+
+
+def texts_for(texts: Any, count: int, what: str, each: str = "concept") -> Texts | None:
     """``texts`` as a tuple of ``count`` strings or Nones; None where none were given."""
     if texts is None:
         return None
-    if isinstance(texts, str):
-        texts = [texts]
-    checked = tuple(texts)
+    if not isinstance(texts, Iterable):
+        raise AESGMemoryError(f"{what} is a {type(texts).__name__}, expected a list of strings, one for each {each}")
+    checked = (texts,) if isinstance(texts, str) else tuple(texts)
     if len(checked) != count:
-        raise AESGMemoryError(f"{what} has {len(checked)} entries, expected {count}, one for each concept")
+        raise AESGMemoryError(f"{what} has {len(checked)} entries, expected {count}, one for each {each}")
     for text in checked:
         if text is not None and (not isinstance(text, str) or len(text) > MAX_TEXT):
             given = type(text).__name__ if not isinstance(text, str) else f"a string of {len(text)} characters"
@@ -154,6 +162,6 @@ def region_filter(region: Any) -> int | None:
     """``region`` as an int, or None for no filter."""
     if region is None:
         return None
-    if isinstance(region, bool) or not isinstance(region, int | np.integer) or region < 0:
+    if isinstance(region, bool) or not isinstance(region, int | np.integer) or not 0 <= region < 1 << 63:
         raise AESGNavigationError(f"region is {region!r}, expected an integer of at least 0, or None")
     return int(region)

@@ -48,8 +48,9 @@ class Seeds:
 class Recall:
     """What a batch of queries recalled: B rows of K concepts in falling activation, padded.
 
-    ids [B, K] int64 (``NO_ID`` pads); energies [B, K] float64; keys [B, K, D] and values [B, K, V] float32; has_value and
-    mask [B, K]; stability [B, K]; explanation [B] in [0, 1]; novel [B]; queries [B, D] of unit length (zero rows stay zero).
+    ids [B, K] int64 (``NO_ID`` pads); energies [B, K] float64; keys [B, K, D] and values [B, K, V] float32; has_value
+    and mask [B, K]; stability [B, K]; explanation [B] in [0, 1]; novel [B]; queries [B, D] of unit length (zero rows
+    stay zero).
     """
 
     queries: Floats
@@ -71,7 +72,7 @@ class Recall:
     @property
     def strongest(self) -> Ids:
         """[B]: the most active concept of each row, ``NO_ID`` for none."""
-        return np.ascontiguousarray(self.ids[:, 0])
+        return self.ids[:, 0].copy()
 
 
 class Recaller:

@@ -36,6 +36,14 @@ def rekey(
     """
     if engine.in_step is not None:
         raise AESGMemoryError("rekey() was called inside a step, expected it outside: a step's answers must hold still")
+    if not callable(encode):
+        raise AESGMemoryError(f"encode is a {type(encode).__name__}, expected a function from sources to keys")
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise AESGMemoryError(f"batch is {batch!r}, expected a whole number of at least 1")
+    if not isinstance(encoder, str):
+        raise AESGMemoryError(f"encoder is {encoder!r}, expected its name as text")
+    if not engine.mode.creates:
+        return 0
     engine.flush()
     version = engine.recorder.key_version + 1
     total = engine.recorder.concepts if ids is None else len(ids)
@@ -52,7 +60,8 @@ def rekey(
         if progress is not None:
             progress(seen, total)
         log.debug("rekeyed %d of %d concepts", seen, total)
-    engine.working.buffer.clear()
+    with engine.steps.writing:
+        engine.working.buffer.clear()
     return done
 
 

@@ -1,7 +1,7 @@
 """Which concepts are in the cache, and how the others get there.
 
-The rule that keeps the cache true: a concept with a lesson that the stores have not acknowledged is resident and pinned.
-So whatever is read from the stores has nothing pending on top of it, except what is pending removal, which is
+The rule that keeps the cache true: a concept with a lesson that the stores have not acknowledged is resident and
+pinned. So whatever is read from the stores has nothing pending on top of it, except what is pending removal, which is
 remembered here and never read back. Everything here runs under the engine's lock.
 """
 

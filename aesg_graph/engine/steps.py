@@ -29,7 +29,9 @@ class StepHandle:
 
     def __init__(self) -> None:
         self.lessons: list[Lesson] = []
-        self.afterwards: list[Callable[[], None]] = []
+        self.afterwards: list[Callable[[], object]] = []
+        self.ended: list[Ints] = []
+        """Tags of sequences that are over once the lessons have been taken, or dropped."""
         self.promised: list[Ids] = []
         """Ids of concepts that will be born at the exit."""
         self.discarded = False
@@ -79,11 +81,15 @@ class Steps:
             handle = self._step = StepHandle()
             self._owner = threading.get_ident()
             try:
-                yield handle
+                try:
+                    yield handle
+                finally:
+                    self._step = self._owner = None
+                if not handle.discarded:
+                    self._take_all(handle.lessons)
             finally:
-                self._step = self._owner = None
-            if not handle.discarded:
-                self._take_all(handle.lessons)
+                for tags in handle.ended:
+                    self._forget(tags)
             for afterwards in handle.afterwards:
                 afterwards()
 
@@ -95,7 +101,7 @@ class Steps:
         with self.writing:
             self._take_all([lesson])
 
-    def then(self, afterwards: Callable[[], None]) -> None:
+    def then(self, afterwards: Callable[[], object]) -> None:
         """Do something now, or when the step that this thread is in has taken its lessons."""
         if (step := self.current) is not None:
             step.afterwards.append(afterwards)
@@ -105,6 +111,8 @@ class Steps:
 
     def _take_all(self, lessons: list[Lesson]) -> None:
         """Lessons of one step become one batch: all of them are acknowledged, or none."""
+        if not lessons:
+            return
         shared = self._begin()
         self._record(coalesce([operation for lesson in lessons for operation in lesson(shared)]))
 
@@ -138,7 +146,7 @@ class Steps:
     def end(self, tags: Ints) -> None:
         """Sequences are over, once the lessons that are waiting have been taken."""
         if (step := self.current) is not None:
-            step.afterwards.append(lambda: self._forget(tags))
+            step.ended.append(tags)
         else:
             self._forget(tags)
 

@@ -46,6 +46,8 @@ class Recorder:
         self.concepts = backend.graph.count().concepts
         self.epoch = backend.graph.head().epoch
         self.key_version = backend.graph.head().key_version
+        self.changes = 0
+        """How often the memory has changed since it was opened."""
         self.voided = 0
         self.broken: str | None = None
         self._flusher: Flusher | None = None
@@ -91,7 +93,9 @@ class Recorder:
             self.flusher()
             first = self._counter + 1
             self._counter += count
-            return np.arange(first, first + count, dtype=np.int64) | (self.backend.journal.writer << COUNTER_BITS)
+            ids: Ids = np.arange(first, first + count, dtype=np.int64)
+            ids |= np.int64(self.backend.writer << COUNTER_BITS)
+            return ids
 
     def make_room(self) -> None:
         """Wait while the journal is full. Called without the lock, before a lesson is taken."""
@@ -107,13 +111,25 @@ class Recorder:
             self.residency.prepare(planned)
             self.residency.cache.reserve(planned)
             happened = self.events(planned) if events is None else events
-            leaving = sum(len(self.residency.known(doomed_ids(o))) for o in planned if doomed_ids(o).size)
+            leaving = self._leaving(planned)
             batch = self.backend.journal.append(planned, time.time(), happened, self._counter)
+            self.changes += 1
             self._apply(batch)
             reach(CACHE_APPLIED)
-            self.concepts += sum(len(born_ids(o)) for o in planned) - leaving
+            self.concepts += sum(len(born_ids(o)) for o in planned) - int(
+                (self.residency.cache.lookup(leaving) < 0).sum()
+            )
             flusher.submit(batch)
             return batch
+
+    def _leaving(self, planned: Sequence[Operation]) -> Ids:
+        """What operations may remove, of what is there or is born by them, each once."""
+        doomed = [ids for ids in map(doomed_ids, planned) if ids.size]
+        if not doomed:
+            return np.empty(0, np.int64)
+        distinct = np.unique(np.concatenate(doomed))
+        born = np.concatenate([born_ids(operation) for operation in planned])
+        return np.union1d(self.residency.known(distinct), np.intersect1d(distinct, born))
 
     def record_in_parts(self, operations: Sequence[Operation]) -> None:
         """Record large operations as one batch each, so that no transaction grows without bound."""
@@ -143,6 +159,7 @@ class Recorder:
             ids = np.concatenate([np.empty(0, np.int64), *map(self._disputed, outcomes)])
             if ids.size:
                 self.residency.reread(ids, self.unsent(sequence))
+                self.changes += 1
             if any(o.status == "refused" for o in outcomes):
                 self._resume_from_stores(self.unsent(sequence))
 
@@ -156,7 +173,15 @@ class Recorder:
     def unsent(self, after: int = 0) -> list[Batch]:
         """Batches after a sequence that the stores do not have yet, read back from the journal."""
         journal = self.backend.journal
-        return [journal.read(sequence) for sequence in journal.pending() if sequence > after]
+        found = []
+        for sequence in journal.pending():
+            try:
+                if sequence > after:
+                    found.append(journal.read(sequence))
+            except AESGStorageError:
+                if sequence in journal.pending():  # else the flusher was faster
+                    raise
+        return found
 
     def _resume_from_stores(self, unsent: list[Batch]) -> None:
         """After a refusal the head may differ from what was expected: read it again, and count what is unsent."""
