@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aesg_graph import aging
-from aesg_graph.activation import Explained, paths
 from aesg_graph.cache import ConceptCache
 from aesg_graph.concepts import (
-    NO_ID,
     NO_REGION,
     Concept,
     ConceptTable,
@@ -24,7 +22,7 @@ from aesg_graph.concepts import (
     ids_array,
 )
 from aesg_graph.engine import inputs
-from aesg_graph.engine.cold import ColdGraph
+from aesg_graph.engine.explaining import explained
 from aesg_graph.engine.recall import Query
 from aesg_graph.engine.rekeying import Encode, drift
 from aesg_graph.errors import AESGMemoryError
@@ -57,16 +55,17 @@ class Inspector:
         wanted = ids_array([id])
         with engine.locked():
             residency = engine.residency
-            stored = residency.read(wanted, edges=False).concepts
+            if not len(residency.known(wanted)):
+                raise AESGMemoryError(f"Concept {id} does not exist in the memory in {engine.directory}")
+            pending = pending_texts(id, engine.recorder.unsent())  # before the store is asked: it may get there between
+            stored = residency.graph.read(wanted, edges=False).concepts
             resident = residency.cache.read(wanted, edges=False).concepts
             rows = resident if len(resident) else stored
-            if not len(rows):
-                raise AESGMemoryError(f"Concept {id} does not exist in the memory in {engine.directory}")
             vectors = _vectors(residency.cache, wanted) if len(resident) else residency.vectors().fetch(wanted)
             told = (
                 {"name": stored.names[0], "text": stored.texts[0], "source": stored.sources[0]} if len(stored) else {}
             )
-            told |= pending_texts(id, engine.recorder.unsent())
+            told |= pending
             return concept_of(rows, 0, vectors, engine.recorder.epoch, engine.config.thresholds, told)
 
     def neighbors(self, id: int) -> list[Edge]:
@@ -85,12 +84,7 @@ class Inspector:
     # -- why --------------------------------------------------------------------------------------------------------
 
     def explain(self, query: Floats, target: int, limit: int = 10) -> list[dict[str, Any]]:
-        """The strongest paths by which the energy of a query [D] reaches a concept.
-
-        Each is ``{"ids", "types", "energy", "share"}``: the concepts from a seed to the target, the types of the edges
-        between them (``<`` before one that is walked against its direction), the energy that arrived by this path and its share
-        of what reached the target besides its own seed energy. A target that was not reached gives an empty list.
-        """
+        """The strongest paths by which the energy of a query [D] reaches a concept (see :func:`explained`)."""
         engine = self.engine
         engine._check()
         rows = inputs.rows(query.reshape(1, -1), engine.config.vector_dim, "query")
@@ -103,35 +97,7 @@ class Inspector:
 
     def explain_from(self, seed_ids: Any, energies: Any, target: int, limit: int) -> list[dict[str, Any]]:
         """As :meth:`explain`, from seeds [S] with energies [S]."""
-        recaller = self.engine.recaller
-        graph = ColdGraph(self.engine.residency, recaller.gains, recaller.params)
-        graph.load(np.append(seed_ids, target), edges=True)
-        while True:
-            slots = graph.slots(np.append(seed_ids, target))
-            found = paths(
-                graph.adjacency(),
-                slots[:-1],
-                np.asarray(energies),
-                int(slots[-1]),
-                recaller.gains,
-                recaller.params,
-                limit,
-            )
-            if not (found.missing_rows.size or found.missing_edges.size):
-                return self._told(found)
-            graph.load_named(found.missing_rows, found.missing_edges, 0)
-
-    def _told(self, found: Explained) -> list[dict[str, Any]]:
-        names = self.engine.config.vocabulary.names
-        return [
-            {
-                "ids": list(path.ids),
-                "types": [("<" if arc % 2 else "") + names[arc // 2] for arc in path.arcs],
-                "energy": path.energy,
-                "share": path.energy / found.total if found.total else 0.0,
-            }
-            for path in found.paths
-        ]
+        return explained(self.engine.recaller, seed_ids, energies, target, limit)
 
     # -- how it is doing --------------------------------------------------------------------------------------------
 
@@ -173,8 +139,8 @@ class Inspector:
         found = []
         if said["mean_cosine"] is not None and said["mean_cosine"] > CROWDED:
             found.append(
-                f"the mean cosine between concepts is {said['mean_cosine']:.2f}, above {CROWDED}: centre the queries, or "
-                "cosine can hardly tell concepts apart"
+                f"the mean cosine between concepts is {said['mean_cosine']:.2f}, above {CROWDED}: centre the queries, "
+                "or cosine can hardly tell concepts apart"
             )
         if said["births_blocked"]:
             found.append(f"{said['births_blocked']} births were blocked because the memory is at max_concepts")
@@ -188,9 +154,7 @@ class Inspector:
         """Mean cosine between distinct concepts, on a fixed sample of those that are resident."""
         with self.engine.locked():
             cache = self.engine.residency.cache
-            slots = np.unique(np.linspace(0, cache.slots - 1, SAMPLE).astype(np.int32)) if cache.slots else []
-            sample = cache.gather(np.asarray(slots, np.int32))
-        keys = sample.keys[sample.ids != NO_ID]
+            _, keys = cache.sample(SAMPLE)
         if len(keys) < 2:
             return None
         total = keys.astype(np.float64).sum(axis=0)

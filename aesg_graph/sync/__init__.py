@@ -1,8 +1,11 @@
 """How a memory is written: its directory, its journal, and the flusher that keeps graph and vectors in step."""
 
+from aesg_graph.sync.check import look_at_graph, look_at_journal
+from aesg_graph.sync.comparison import Comparison, Window, windows
 from aesg_graph.sync.directory import Format, MemoryDirectory
 from aesg_graph.sync.events import EVENT_TYPES, Event
 from aesg_graph.sync.failpoints import CACHE_APPLIED, STEPS, reach
+from aesg_graph.sync.findings import Finding, Kind
 from aesg_graph.sync.flusher import Flusher, GroupLimits, Lag
 from aesg_graph.sync.journal import Journal, Refused
 from aesg_graph.sync.lock import Holder
@@ -12,17 +15,24 @@ __all__ = [
     "CACHE_APPLIED",
     "EVENT_TYPES",
     "STEPS",
+    "Comparison",
     "Event",
+    "Finding",
     "Flusher",
     "Format",
     "GroupLimits",
     "Holder",
     "Journal",
+    "Kind",
     "Lag",
     "MemoryDirectory",
     "Reason",
     "Refused",
     "Taken",
+    "Window",
+    "look_at_graph",
+    "look_at_journal",
     "reach",
     "take_up_writing",
+    "windows",
 ]

@@ -21,6 +21,7 @@ from typing import Any
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.operations import Batch, Operation
 from aesg_graph.stores.abc import WriterState
+from aesg_graph.stores.sqlite.integrity import read_faults
 from aesg_graph.sync import events as history
 from aesg_graph.sync import journal_file
 from aesg_graph.sync.events import Event
@@ -237,6 +238,11 @@ class Journal:
             return self._checked(sequence, crc, payload)
         except AESGStorageError:
             return None
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file itself; nothing where it is whole. Batches have checksums of their own."""
+        with self._lock:
+            return read_faults(self._connection)
 
     def events(
         self, limit: int | None = None, types: Sequence[str] | None = None, since: float | None = None

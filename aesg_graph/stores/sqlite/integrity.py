@@ -11,9 +11,10 @@ from aesg_graph.concepts import Ids
 SHOWN = 20
 """Faults that SQLite is asked to list; one is enough to distrust a file."""
 
-LEADS_NOWHERE = (
-    "NOT EXISTS (SELECT 1 FROM concepts WHERE id = source) OR NOT EXISTS (SELECT 1 FROM concepts WHERE id = target)"
-)
+LEADS_NOWHERE = """
+NOT EXISTS (SELECT 1 FROM concepts WHERE concepts.id = edges.source)
+OR NOT EXISTS (SELECT 1 FROM concepts WHERE concepts.id = edges.target)
+"""
 
 
 def read_faults(connection: sqlite3.Connection) -> list[str]:

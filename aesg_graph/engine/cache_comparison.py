@@ -1,0 +1,101 @@
+"""A cache that calls itself good against the stores: whether each of its rows says what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aesg_graph.cache import ConceptCache
+from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, VectorTable
+from aesg_graph.stores.abc import NO_IDS
+from aesg_graph.sync import Finding, Kind, Window
+from aesg_graph.sync.comparison import rows_of
+
+EXACT = (
+    *("kinds", "encoders", "versions", "born_epoch", "touched_epoch", "use_frequency", "contradictions", "region_id"),
+    "created_at",
+)
+RELEVANCE = 1e-9
+"""Relevance is computed by the same formula on both sides, if not by the same code."""
+WEIGHT = 1e-4
+"""The cache keeps weights in float32, so rounding adds up over many uses."""
+VECTOR = 1e-6
+
+
+class CacheComparison:
+    """Cache against stores, a window at a time; windows have vectors and edges."""
+
+    def __init__(self, cache: ConceptCache) -> None:
+        self._cache = cache
+        self._matched = 0
+        self._other: list[Ids] = []
+
+    def look(self, window: Window) -> None:
+        """Compare the concepts of a window that are resident, or ought to be."""
+        concepts, vectors = window.concepts, window.vectors
+        if vectors is None:
+            return
+        here = np.asarray(self._cache.lookup(concepts.ids) >= 0)
+        self._matched += int(here.sum())
+        if self._cache.complete:  # concepts without a vector are left out of every cache
+            self._other.append(concepts.ids[~here & np.isin(concepts.ids, vectors.ids)])
+        stored = rows_of(concepts, here)
+        ids = stored.ids
+        resident = self._cache.read(ids)
+        self._other += [
+            ids[_unlike(stored, resident.concepts)],
+            _unlike_vectors(rows_of(vectors, np.isin(vectors.ids, ids)), self._cache.vectors(ids)),
+            _unlike_edges(_starting_at(window.edges, ids), _starting_at(resident.edges, ids)),
+        ]
+
+    def findings(self) -> list[Finding]:
+        """What was found, once all windows have been looked at."""
+        other = np.unique(np.concatenate([NO_IDS, *self._other]))
+        more = self._cache.resident - self._matched
+        if not other.size and not more:
+            return []
+        detail = f"{other.size} rows are not as the stores have them"
+        if more:
+            detail += f", and {more} are of concepts that the graph lacks"
+        return [Finding(Kind.CACHE, other.size + abs(more), detail, other)]
+
+
+def _unlike(stored: ConceptTable, resident: ConceptTable) -> Flags:
+    """Which rows of the same concepts differ."""
+    unlike = ~np.isclose(stored.relevance, resident.relevance, rtol=RELEVANCE, atol=0)
+    for name in EXACT:
+        unlike |= np.asarray(getattr(stored, name)) != np.asarray(getattr(resident, name))
+    return np.asarray(unlike)
+
+
+def _unlike_vectors(stored: VectorTable, resident: VectorTable) -> Ids:
+    """Concepts with other keys or values; one without a vector is another matter."""
+    resident = rows_of(resident, np.isin(resident.ids, stored.ids))
+    same = np.isclose(stored.keys, resident.keys, rtol=0, atol=VECTOR).all(axis=1)
+    same &= np.isclose(stored.values, resident.values, rtol=VECTOR, atol=0).all(axis=1)
+    same &= stored.has_value == resident.has_value
+    unlike: Ids = stored.ids[~same]
+    return unlike
+
+
+def _starting_at(edges: EdgeTable, ids: Ids) -> EdgeTable:
+    return rows_of(edges, np.isin(edges.sources, ids))
+
+
+def _unlike_edges(stored: EdgeTable, resident: EdgeTable) -> Ids:
+    """Sources of edges that only one side has, or that differ."""
+    columns = {n: np.concatenate([getattr(stored, n), getattr(resident, n)]) for n in stored.__dataclass_fields__}
+    side = np.arange(len(columns["sources"])) >= len(stored)
+    order = np.lexsort((side, columns["targets"], columns["types"], columns["sources"]))
+    columns = {name: column[order] for name, column in columns.items()}
+    first, second = slice(None, -1), slice(1, None)
+    pair = np.ones(max(0, len(order) - 1), np.bool_)
+    for name in ("sources", "types", "targets"):
+        pair &= columns[name][first] == columns[name][second]
+    equal = np.isclose(columns["weights"][first], columns["weights"][second], rtol=0, atol=WEIGHT)
+    equal &= np.isclose(columns["confidences"][first], columns["confidences"][second], rtol=0, atol=WEIGHT)
+    for name in ("use_counts", "created_at", "touched_epoch"):
+        equal &= columns[name][first] == columns[name][second]
+    good = np.zeros(len(order), np.bool_)
+    good[first] |= pair & equal
+    good[second] |= pair & equal
+    return np.unique(columns["sources"][~good])
