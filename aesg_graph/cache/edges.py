@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from aesg_graph.cache import index, leaving, linking
 from aesg_graph.cache.blocks import ensure_all
-from aesg_graph.cache.layout import NO_SLOT, SMALLEST_BLOCK, TAIL, WEAR, Marks, Slots
+from aesg_graph.cache.layout import BACKWARD, EDGES, FORWARD, NO_SLOT, SMALLEST_BLOCK, TAIL, WEAR, Marks, Slots
+from aesg_graph.cache.linking import Pairs
 from aesg_graph.cache.slabs import Slabs
-from aesg_graph.concepts import EdgeTable, Ids
+from aesg_graph.concepts import EdgeTable, Floats, Ids, Ints
 from aesg_graph.operations import Link, Merge, Operation, Split, named_ids
 
 BULK = 4096
@@ -115,35 +117,27 @@ class Edges:
 
     # -- lessons ----------------------------------------------------------------------------------------------------
 
-    def link(self, operation: Link, sources: Slots, targets: Slots, at: float, sequence: int, rows: Ids) -> None:
-        """Carry out those ``rows`` of a Link whose ends, in ``sources`` and ``targets``, are all resident."""
+    def link(self, operation: Link, sources: Slots, targets: Slots, at: float, sequence: int) -> None:
+        """Carry out a Link of residents, given their slots; rows that join a concept with itself are void.
+
+        Sorted, first by source, then by target: memory is then read in the order in which it lies.
+        """
+        slabs, code = self.slabs, self.slabs.layout.code(operation.type)
+        if self._symmetric[code]:
+            swap = slabs.ids[sources] > slabs.ids[targets]
+            sources, targets = np.where(swap, targets, sources), np.where(swap, sources, targets)
+        pairs = coalesced(sources, targets, operation.weights, operation.uses)
+        linking.find_linked(slabs.blocks, slabs.arcs, pairs, 2 * code + FORWARD)
+        new = ~pairs.exists
+        self._make_room(np.concatenate([pairs.owners[new], pairs.others[new]]))
+        when = operation.epoch, at, sequence
+        for side, arc in ((pairs, 2 * code + FORWARD), (pairs.turned(), 2 * code + BACKWARD)):
+            self._run(partial(self._link_side, side, arc, when), len(side.owners))
+        slabs.state[EDGES] += np.count_nonzero(new)
+
+    def _link_side(self, pairs: Pairs, arc: int, when: tuple[int, float, int], first: int) -> int:
         slabs = self.slabs
-        code = slabs.layout.code(operation.type)
-        source_slots, target_slots = sources[rows], targets[rows]
-        weights = operation.weights[rows].astype(np.float64)
-        uses = np.ascontiguousarray(operation.uses[rows], np.int64)
-        self._make_room(np.concatenate([source_slots, target_slots]))
-
-        def link(first: int) -> int:
-            return int(
-                linking.link(
-                    slabs.blocks,
-                    slabs.arcs,
-                    slabs.state,
-                    source_slots,
-                    target_slots,
-                    2 * code,
-                    bool(self._symmetric[code]),
-                    weights,
-                    uses,
-                    operation.epoch,
-                    at,
-                    sequence,
-                    first,
-                )
-            )
-
-        self._run(link, len(rows))
+        return int(linking.link(slabs.blocks, slabs.arcs, slabs.state, pairs, arc, *when, first))
 
     def drop(self, slots: Slots, cool: bool, sequence: int, at: float) -> None:
         """Empty the blocks of concepts that leave; ``cool``: they are evicted, and their neighbours remember them."""
@@ -214,6 +208,22 @@ class Edges:
         done = 0
         while (done := kernel(done)) < rows:
             self.slabs.want_arcs(len(self.slabs.arcs.arcs) + 1)
+
+
+def coalesced(sources: Slots, targets: Slots, weights: Floats, uses: Ints) -> Pairs:
+    """Each pair once, sorted: the first one's weight, and uses as if they had come one by one.
+
+    So a later one is one use more. What joins a concept with itself is left out.
+    """
+    pairs = sources.astype(np.int64) << 32 | targets
+    order = np.argsort(pairs, kind="stable")
+    order = order[sources[order] != targets[order]]
+    new = np.append(True, np.diff(pairs[order]) != 0)[: len(order)]
+    first = np.flatnonzero(new)
+    summed = (np.add.reduceat(uses[order] + ~new, first) if len(first) else uses[:0]).astype(np.int64)
+    chosen = order[first]
+    exists = np.zeros(len(chosen), np.bool_)
+    return Pairs(sources[chosen], targets[chosen], weights[chosen].astype(np.float64), summed, exists)
 
 
 def _counted(slots: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ids]:

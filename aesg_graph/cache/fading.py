@@ -102,10 +102,12 @@ class Fading:
         self.slabs.header.begin()
         state[NEXT_DUE] = NOTHING_EVER
         for chunk in self._chunks():
-            resident = self.slabs.ids[chunk] >= 0
-            expiry = np.where(resident, self._expiry(chunk), aging.NEVER)
+            life = self.slabs.lives[chunk]
+            little_used = life["use_frequency"] - life["contradictions"] < self.limits.survival_threshold_frequency
+            candidates = chunk.start + np.flatnonzero(little_used & (self.slabs.ids[chunk] >= 0))
+            expiry = self._expiry(candidates)
             self._lower(expiry)
-            found.append(chunk.start + np.flatnonzero((expiry != aging.NEVER) & (expiry <= epoch)))
+            found.append(candidates[(expiry != aging.NEVER) & (expiry <= epoch)])
         slots = np.concatenate([np.empty(0, np.int64), *found])
         return self._weakest_of(self.slabs.ids[slots], self.fades_at(slots), limit)
 

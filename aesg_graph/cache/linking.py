@@ -4,15 +4,16 @@ slab has no room. Nothing of that row has been done, so the caller grows the sla
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from aesg_graph.cache.blocks import Arcs, Blocks, ensure, erase, new_place, place_of, stamp
+from aesg_graph.cache.blocks import Arcs, Blocks, ensure, new_place, place_of, stamp
 from aesg_graph.cache.index import find_one
 from aesg_graph.cache.layout import BACKWARD, EDGES, FORWARD, NO_SLOT, SLOTS, Marks, Slots
-from aesg_graph.concepts import Doubles, Floats, Ids, Ints
+from aesg_graph.concepts import Doubles, Flags, Floats, Ids, Ints
 
 INSERTED = 1
 """Mark of a slot whose edge list is being replaced."""
@@ -149,60 +150,50 @@ def _bear(
     arcs.wear[place].confidence = 1.0
 
 
-@njit(cache=True, nogil=True)
-def _ends_of(blocks: Blocks, arcs: Arcs, s: int, t: int, arc: int) -> tuple[int, int]:
-    """The places of an edge's two arcs, -1 and -1 if it is absent.
+class Pairs(NamedTuple):
+    """M different pairs of residents to be linked, as seen from the owners of the blocks that are written."""
 
-    The smaller block is looked into first: the other may be a hub's. Half an edge, which only a store that contradicts
-    itself can have brought, is taken out, so that what follows makes a whole one.
-    """
-    forward, backward = (s, blocks.ids[t], arc), (t, blocks.ids[s], arc | BACKWARD)
-    small, large = (forward, backward) if blocks.degree[s] <= blocks.degree[t] else (backward, forward)
-    first = place_of(blocks, arcs, *small)
-    if first < 0:
-        return -1, -1
-    second = place_of(blocks, arcs, *large)
-    if second < 0:
-        erase(blocks, arcs, small[0], first)
-        return -1, -1
-    return (first, second) if small[0] == s else (second, first)
+    owners: Slots
+    others: Slots
+    weights: Doubles
+    uses: Ints
+    exists: Flags
+    """Whether the edge is there already."""
+
+    def turned(self) -> Pairs:
+        """The same pairs from the other side, sorted by their new owners."""
+        order = np.argsort(self.others, kind="stable")
+        columns = self.others, self.owners, self.weights, self.uses, self.exists
+        return Pairs(*(column[order] for column in columns))  # type: ignore[arg-type]  # columns of different types
+
+
+@njit(cache=True, nogil=True)
+def find_linked(blocks: Blocks, arcs: Arcs, pairs: Pairs, arc: int) -> None:
+    """Set ``exists``; ``arc`` is what the owners' blocks have for an edge of this type."""
+    for i in range(len(pairs.owners)):
+        owner, other = pairs.owners[i], pairs.others[i]
+        # Both blocks hold an edge or neither does: look into the smaller one, the other may be a hub's.
+        if blocks.degree[owner] <= blocks.degree[other]:
+            pairs.exists[i] = place_of(blocks, arcs, owner, blocks.ids[other], arc) >= 0
+        else:
+            pairs.exists[i] = place_of(blocks, arcs, other, blocks.ids[owner], arc ^ 1) >= 0
 
 
 @njit(cache=True, nogil=True)
 def link(
-    blocks: Blocks,
-    arcs: Arcs,
-    state: Ints,
-    source_slots: Slots,
-    target_slots: Slots,
-    arc: int,
-    symmetric: bool,
-    weights: Doubles,
-    uses: Ints,
-    epoch: int,
-    at: float,
-    sequence: int,
-    first: int,
+    blocks: Blocks, arcs: Arcs, state: Ints, pairs: Pairs, arc: int, epoch: int, at: float, sequence: int, first: int
 ) -> int:
-    """Carry out a Link whose ends are all resident, row by row; ``arc`` is the type's forward arc."""
-    for i in range(first, len(source_slots)):
-        s, t = source_slots[i], target_slots[i]
-        if s == t:
-            continue
-        if symmetric and blocks.ids[s] > blocks.ids[t]:
-            s, t = t, s
-        here, there = _ends_of(blocks, arcs, s, t, arc)
-        if here >= 0:
-            _strengthen(arcs, here, uses[i] + 1, epoch)
-            _strengthen(arcs, there, uses[i] + 1, epoch)
+    """Carry out one side of a Link: in the blocks of the pairs' owners."""
+    for i in range(first, len(pairs.owners)):
+        owner, other = pairs.owners[i], pairs.others[i]
+        if pairs.exists[i]:
+            place = place_of(blocks, arcs, owner, blocks.ids[other], arc)
+            if place >= 0:
+                _strengthen(arcs, place, pairs.uses[i] + 1, epoch)
         else:
-            if not ensure(blocks, arcs, state, s, blocks.degree[s] + 1):
+            if not ensure(blocks, arcs, state, owner, blocks.degree[owner] + 1):
                 return i
-            if not ensure(blocks, arcs, state, t, blocks.degree[t] + 1):
-                return i
-            _bear(arcs, new_place(blocks, s), blocks.ids[t], t, arc, weights[i], uses[i], epoch, at)
-            _bear(arcs, new_place(blocks, t), blocks.ids[s], s, arc | BACKWARD, weights[i], uses[i], epoch, at)
-            state[EDGES] += 1
-        stamp(blocks, s, sequence, at)
-        stamp(blocks, t, sequence, at)
-    return len(source_slots)
+            place = new_place(blocks, owner)
+            _bear(arcs, place, blocks.ids[other], other, arc, pairs.weights[i], pairs.uses[i], epoch, at)
+        stamp(blocks, owner, sequence, at)
+    return len(pairs.owners)
