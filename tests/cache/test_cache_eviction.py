@@ -87,6 +87,24 @@ def test_rows_are_right_through_eviction_and_reading_back(open_cache: Opener, se
     assert world.cache.resident <= 64
 
 
+def test_capacity_says_how_much_fits(open_cache: Opener) -> None:
+    cache = open_cache(capacity_bytes=3_000_000)
+    rng = np.random.default_rng(0)
+    assert cache.fits(64, 10**9)
+    assert cache.fits(2000, 8000)
+    assert not cache.fits(2000, 80_000)
+    assert not cache.fits(10**6, 0)
+    for n in range(1, 40):
+        ids = np.arange(n * 1000, n * 1000 + 1000)
+        cache.apply(births(rng, ids), n, 1.0)
+        pairs = rng.choice(ids, (2, 3000))
+        cache.apply(Link("CAUSAL", *pairs, np.ones(3000, np.float32), np.zeros(3000, np.int64), 0), n, 1.0)
+        cache.acknowledge(n)
+    assert cache.evicted > 20_000
+    assert 0.5 * cache.capacity <= cache.resident <= 1.3 * cache.capacity
+    audit(cache)
+
+
 def test_the_least_recently_used_go_first(open_cache: Opener) -> None:
     cache, rng = open_cache(capacity_bytes=TINY), np.random.default_rng(0)
     cache.apply(births(rng, np.arange(64)), 1, 1.0)

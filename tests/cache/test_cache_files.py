@@ -296,6 +296,54 @@ def test_a_full_disk_is_an_error_and_changes_nothing(open_cache: Opener, monkeyp
     audit(cache)
 
 
+def test_an_index_that_cannot_grow_is_an_error_and_changes_nothing(
+    open_cache: Opener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cache = open_cache()
+    memory = filled(cache)
+    allocate = os.posix_fallocate
+
+    def full(file: int, offset: int, size: int) -> None:
+        if os.readlink(f"/proc/self/fd/{file}").endswith(".new"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocate(file, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    many = births(np.random.default_rng(0), np.arange(10_000, 20_000))
+    with pytest.raises(AESGStorageError, match="index"):
+        cache.apply(many, 90, 90.0)
+    monkeypatch.undo()
+    assert not list((tmp_path / "cache").glob("*.new"))
+    audit(cache)
+    assert_same(cache, memory)
+    cache.close(LATER)
+    assert_same(open_cache(expected=LATER), memory)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system of its own needs root")
+def test_a_really_full_disk_is_an_error_and_not_a_signal(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        cache = ConceptCache.open(small / "cache", LAYOUT, ROOMY, STAMP, LIMITS)
+        memory = filled(cache)
+        rng = np.random.default_rng(0)
+        with pytest.raises(AESGStorageError, match="No space left on device"):  # noqa: PT012
+            for n in range(100):
+                more = births(rng, np.arange(10_000 + 500 * n, 10_500 + 500 * n))
+                cache.apply(more, 90, 90.0)
+                memory.apply(more, 90.0)
+        assert len(memory.concepts) > 2000
+        audit(cache)
+        assert_same(cache, memory)
+        cache.close(STAMP, clean=False)
+    finally:
+        subprocess.run(["umount", "--lazy", str(small)], check=True)
+
+
 def test_what_was_reserved_needs_no_more_space(open_cache: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, cache = PlainMemory(), open_cache()
     lessons = Lessons(7, memory)

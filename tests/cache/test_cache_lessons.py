@@ -81,6 +81,15 @@ def test_a_bulk_of_links_means_the_same_as_its_parts(open_cache: Opener) -> None
     assert_same(cache, memory)
 
 
+def test_a_concept_touched_twice_in_one_operation_is_used_twice(open_cache: Opener) -> None:
+    memory, cache = PlainMemory(), open_cache()
+    twice = Touch(np.array([1, 0, 1]), np.array([2, 1, 3]), np.array([1, 0, 1]), 4)
+    for n, operation in enumerate([births(np.random.default_rng(0), np.arange(3)), twice], 1):
+        cache.apply(operation, n, float(n))
+        memory.apply(operation, float(n))
+    assert_same(cache, memory)
+
+
 def test_a_hub_is_linked_and_loses_all_its_neighbours(open_cache: Opener) -> None:
     cache = open_cache()
     cache.apply(births(np.random.default_rng(0), np.arange(20_001)), 1, 1.0)
