@@ -1,0 +1,136 @@
+"""Everyone learns the five tasks; after each, everyone is tested on all that was seen so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from digits_demo.data import TASKS, Digits, Rows, split
+from digits_demo.encoders import FrozenFeatures, LoopFeatures, Pixels
+from digits_demo.memories import Life, MemoryLearner
+from digits_demo.networks import JointNetwork, SequentialNetwork
+from digits_demo.setting import ON_FROZEN, ON_PIXELS, ON_RENEWED, Setting
+from digits_demo.stored import RandomExamples
+
+SEQUENTIAL, PIXELS, RENEWED, FROZEN, STALE, NEAREST, READ_OUT, JOINT, EVERYTHING = METHODS = (
+    "network alone",
+    "memory on pixels",
+    "memory on network, rekeyed",
+    "memory on frozen network",
+    "memory on network, stale",
+    "as many examples, nearest",
+    "as many examples, read out",
+    "network, all tasks at once",
+    "all examples, nearest",
+)
+
+
+class Learner(Protocol):
+    """Whatever can learn tasks one after another."""
+
+    def learn(self, rows: Rows) -> None:
+        """Learn a task."""
+
+    def score(self, rows: Rows) -> float:
+        """Accuracy on pictures."""
+
+
+Progress = Callable[[int, int, str], None]
+"""Told which split and task is next, and for which method."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was measured: accuracy [splits, tasks] by method, and the life of the memory on pixels in each split."""
+
+    accuracy: dict[str, npt.NDArray[np.float64]]
+    lives: list[Life]
+    seconds: float
+    processor_seconds: float
+
+    def final(self, method: str) -> npt.NDArray[np.float64]:
+        """Accuracy after the last task, one for each split."""
+        return self.accuracy[method][:, -1]
+
+    @property
+    def examples(self) -> str:
+        """Which way of using random examples was the better one."""
+        return max((NEAREST, READ_OUT), key=lambda method: float(self.final(method).mean()))
+
+
+Finished = Callable[[Outcome], None]
+"""Told after each split what is known so far."""
+
+
+def learners(digits: Digits, setting: Setting, seed: int, directory: Path, pixels: Path) -> dict[str, Learner]:
+    """All methods, in the order in which they learn a task. The memory on pixels lives in ``pixels``, others below
+    ``directory``.
+    """
+    own = Pixels(digits)
+    memory = MemoryLearner(digits, setting, seed, pixels, own, ON_PIXELS)
+
+    def on(encoder: FrozenFeatures, name: str, rekeys: bool) -> MemoryLearner:
+        chosen = ON_RENEWED if isinstance(encoder, LoopFeatures) else ON_FROZEN
+        return MemoryLearner(digits, setting, seed, directory / name, encoder, chosen, rekeys)
+
+    def stored(count: Callable[[], int], draws: int, temperature: float | None = None) -> RandomExamples:
+        return RandomExamples(digits, seed, own, count, draws, temperature)
+
+    return {
+        SEQUENTIAL: SequentialNetwork(digits, setting, seed),
+        PIXELS: memory,
+        NEAREST: stored(lambda: memory.concepts, setting.draws),
+        READ_OUT: stored(lambda: memory.concepts, setting.draws, ON_PIXELS.temperature),
+        EVERYTHING: stored(lambda: len(digits.train), 1),
+        RENEWED: on(LoopFeatures(digits, setting, seed), "renewed", rekeys=True),
+        STALE: on(LoopFeatures(digits, setting, seed), "stale", rekeys=False),
+        FROZEN: on(FrozenFeatures(digits, setting, seed), "frozen", rekeys=False),
+        JOINT: JointNetwork(digits, setting, seed),
+    }
+
+
+def run(
+    setting: Setting,
+    seed: int,
+    directory: Path,
+    kept: Path,
+    progress: Progress = lambda split, task, method: None,
+    finished: Finished = lambda outcome: None,
+) -> Outcome:
+    """Run every split. The first split's memory on pixels lives in ``kept``, all others under ``directory``.
+
+    ``finished`` is told after each split what is known so far.
+    """
+    accuracy: dict[str, list[list[float]]] = {method: [] for method in METHODS}
+    lives: list[Life] = []
+    began, spent = time.perf_counter(), time.process_time()
+    for number in range(setting.splits):
+        place = directory / f"split-{number + 1}"
+        place.mkdir(parents=True)
+        digits = split(seed + number, train_limit=setting.train_limit)
+        everyone = learners(digits, setting, seed + number, place, kept if number == 0 else place / "pixels")
+        for scores in accuracy.values():
+            scores.append([])
+        for task in range(len(TASKS)):
+            for method, learner in everyone.items():
+                progress(number, task, method)
+                learner.learn(digits.task(task))
+                accuracy[method][-1].append(learner.score(digits.seen(task)))
+        lives.append(everyone[PIXELS].life())  # type: ignore[attr-defined]
+        for learner in everyone.values():
+            if isinstance(learner, MemoryLearner):
+                learner.close()
+        outcome = Outcome(
+            {method: np.array(scores) for method, scores in accuracy.items()},
+            list(lives),
+            time.perf_counter() - began,
+            time.process_time() - spent,
+        )
+        finished(outcome)
+    return outcome
