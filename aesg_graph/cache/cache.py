@@ -17,13 +17,12 @@ from aesg_graph.activation.adjacency import Adjacency
 from aesg_graph.aging import Thresholds
 from aesg_graph.cache.edges import Edges
 from aesg_graph.cache.eviction import Eviction
-from aesg_graph.cache.fading import NOTHING_EVER, Fading
+from aesg_graph.cache.fading import Fading
 from aesg_graph.cache.header import Mode
 from aesg_graph.cache.layout import (
     ACKNOWLEDGED,
     COMPLETE,
     EDGES,
-    NEXT_DUE,
     RESIDENT,
     TICK,
     CacheLayout,
@@ -87,12 +86,13 @@ class ConceptCache:
             reused = slabs.open(expected)
             if not reused:
                 slabs.create()
-                slabs.state[NEXT_DUE] = NOTHING_EVER
         except OSError as error:
             raise AESGStorageError(f"The cache in {directory} cannot be opened: {error}") from error
         cache = cls(slabs, reused, capacity_bytes, limits)
         if mode != "read":
             cache._fading.adopt_limits()
+            if not reused:
+                cache._fading.nobody_is_here()
         return cache
 
     def checkpoint(self, stamp: CacheStamp) -> None:
@@ -244,7 +244,7 @@ class ConceptCache:
         slabs = self._slabs
         self._residents.leave(np.flatnonzero(slabs.ids[: slabs.slots] >= 0).astype(np.int32))
         slabs.state[COMPLETE] = 0
-        slabs.state[NEXT_DUE] = NOTHING_EVER
+        self._fading.nobody_is_here()
 
     # -- lessons ----------------------------------------------------------------------------------------------------
 

@@ -34,16 +34,21 @@ class Fading:
         self.slabs, self.limits = slabs, limits
 
     def adopt_limits(self) -> None:
-        """The bound that is on disk holds for other thresholds: forget it."""
+        """The bound that is on disk may hold for other thresholds: then forget it."""
         header = self.slabs.header
         now = [float(n) for n in vars(self.limits).values()]
         if header.limits != now:
+            header.begin()
             header.limits = now
             self.forget_bound()
 
     def forget_bound(self) -> None:
         """Rows have changed in unknown ways."""
         self.slabs.state[NEXT_DUE] = UNKNOWN
+
+    def nobody_is_here(self) -> None:
+        """The cache is empty."""
+        self.slabs.state[NEXT_DUE] = NOTHING_EVER
 
     def changed(self, slots: Ids | Slots) -> None:
         """Rows may expire earlier than before."""

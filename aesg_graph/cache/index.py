@@ -66,8 +66,12 @@ def leave(table: Slots, ids: Ids, slots: Slots) -> None:
     mask = len(table) - 1
     for slot in slots:
         place = _home(ids[slot], mask)
-        while table[place] != slot + 1:
+        for _ in range(len(table)):  # bounded, should a damaged table lack the slot
+            if table[place] == slot + 1:
+                break
             place = (place + 1) & mask
+        if table[place] != slot + 1:
+            continue
         hole = place
         place = (place + 1) & mask
         while table[place] != 0:

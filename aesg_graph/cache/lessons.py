@@ -91,11 +91,14 @@ class Lessons:
     # -- coming and going -------------------------------------------------------------------------------------------
 
     def _create(self, operation: Create, sequence: int, at: float) -> Ids:
-        rows = np.flatnonzero(self.edges.slots_of(operation.ids) < 0)
+        ids = operation.ids
+        rows = np.flatnonzero(self.edges.slots_of(ids) < 0)
+        if not (np.diff(ids) > 0).all():
+            rows = np.intersect1d(rows, np.unique(ids, return_index=True)[1])
         if len(rows):
             self.residents.create(operation, rows, at, sequence)
             self.fading.born(operation.epoch)
-        return np.delete(operation.ids, rows)
+        return np.delete(ids, rows)
 
     def _leave(self, slots: Slots, sequence: int, at: float) -> None:
         # Not np.unique: it hashes, which is twenty times slower for a million slots.

@@ -150,6 +150,14 @@ def test_creating_what_is_here_changes_nothing_and_is_declined(open_cache: Opene
     assert_same(cache, memory)
 
 
+def test_an_id_given_twice_is_born_once(open_cache: Opener) -> None:
+    cache = open_cache()
+    operation = births(np.random.default_rng(0), np.array([4, 2, 4, 2, 9]))
+    assert sorted(cache.apply(operation, 1, 1.0).declined.tolist()) == [2, 4]
+    audit(cache)
+    np.testing.assert_array_equal(cache.vectors(np.array([2, 4, 9])).keys, operation.keys[[1, 0, 4]])
+
+
 def test_keys_are_never_replaced_by_those_of_a_lower_version(open_cache: Opener) -> None:
     cache = open_cache()
     rng = np.random.default_rng(0)

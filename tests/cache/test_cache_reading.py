@@ -185,6 +185,15 @@ def test_what_is_due_and_who_is_weakest_is_what_every_row_says(open_cache: Opene
         np.testing.assert_array_equal(fades, all_fades[order][:count])
 
 
+@pytest.mark.parametrize("paged", [True, False])
+def test_what_was_read_from_the_stores_is_due_like_everything_else(open_cache: Opener, paged: bool) -> None:
+    memory, cache = any_memory(3), open_cache()
+    expected = [i for i in memory.concepts if memory.may_go(i, 100)]
+    assert len(cache.due(100)[0]) == 0
+    (cache.load_page if paged else cache.insert)(*memory.read(sorted(memory.concepts)))
+    assert sorted(cache.due(100)[0].tolist()) == sorted(expected) != []
+
+
 def test_other_thresholds_change_what_is_due(open_cache: Opener) -> None:
     cache = open_cache()
     cache.apply(births(np.random.default_rng(0), np.arange(4)), 1, 1.0)
