@@ -87,7 +87,9 @@ class MemoryReader:
         return self.graph.find(text, limit)
 
     def _existing(self, id: int) -> Ids:
-        wanted = inputs.known_ids([id], "the id")
+        if not 0 <= id < 1 << 63:
+            raise AESGMemoryError(f"{id} cannot be the id of a concept, expected a number from 0 to 2^63 - 1")
+        wanted = ids_array([id])
         if self.graph.absent(wanted).size:
             waiting = f"; {self.pending} batches that may tell of it wait in the journal" if self.pending else ""
             raise AESGMemoryError(

@@ -259,6 +259,10 @@ class Inspectable(Protocol):
         """How many edges name a concept that does not exist, and which ids these are, ascending."""
         ...
 
+    def reindex(self) -> None:
+        """Build all indexes anew: one of them may lack rows that the tables have."""
+        ...
+
     def cut_dangling(self) -> int:
         """Delete edges that name a concept that does not exist; how many went."""
         ...

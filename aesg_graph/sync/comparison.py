@@ -106,12 +106,12 @@ class Comparison:
         found = [
             Finding(kind, self.ids(kind).size, DETAILS[kind], self.ids(kind)) for kind in DETAILS if kind in self._found
         ]
-        for what, counted, seen in (
-            ("the graph counts {} concepts and shows {}", self._graph.count().concepts, self._concepts),
-            ("the vector store counts {} points and shows {}", self._vectors.count(), self._points),
+        for kind, what, counted, seen in (
+            (Kind.COUNTS, "the graph counts {} concepts and shows {}", self._graph.count().concepts, self._concepts),
+            (Kind.VECTORS, "the vector store counts {} points and shows {}", self._vectors.count(), self._points),
         ):
             if counted != seen:
-                found.append(Finding(Kind.COUNTS, abs(counted - seen), what.format(counted, seen)))
+                found.append(Finding(kind, abs(counted - seen), what.format(counted, seen)))
         return found
 
 

@@ -41,7 +41,7 @@ class Kind(StrEnum):
     PAYLOAD = "payload of vectors"
     """A vector's kind or region is not its concept's."""
     COUNTS = "counts"
-    """A store counts something else than it shows."""
+    """The graph counts something else than it shows."""
     CACHE = "cache"
     """It calls itself good and says something else than the stores."""
 

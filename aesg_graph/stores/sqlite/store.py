@@ -212,6 +212,11 @@ class SqliteGraphStore:
         with self._reading() as connection:
             return read_dangling(connection)
 
+    def reindex(self) -> None:
+        """Build all indexes anew: one of them may lack rows that the tables have."""
+        with self._writing("build the indexes anew of") as connection:
+            connection.execute("REINDEX")
+
     def cut_dangling(self) -> int:
         """Delete edges that name a concept that does not exist; how many went."""
         with self._writing("delete edges from") as connection:
