@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-import aesg_graph
 from aesg_graph.cli import caring, looking
 
 HELP = """Look into a memory of aesg-graph, and care for it.
@@ -34,7 +33,9 @@ for command in (*looking.COMMANDS, *caring.COMMANDS):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"aesg-graph {aesg_graph.__version__}")
+        from importlib.metadata import version
+
+        print(f"aesg-graph {version('aesg-graph')}")
         raise typer.Exit
 
 

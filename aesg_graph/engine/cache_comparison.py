@@ -24,8 +24,10 @@ VECTOR = 1e-6
 class CacheComparison:
     """Cache against stores, a window at a time; windows have vectors and edges."""
 
-    def __init__(self, cache: ConceptCache) -> None:
+    def __init__(self, cache: ConceptCache, nowhere: Ids = NO_IDS) -> None:
+        """``nowhere``: what dangling edges name; no cache has such edges, and they are another finding."""
         self._cache = cache
+        self._nowhere = nowhere
         self._matched = 0
         self._other: list[Ids] = []
 
@@ -44,8 +46,11 @@ class CacheComparison:
         self._other += [
             ids[_unlike(stored, resident.concepts)],
             _unlike_vectors(rows_of(vectors, np.isin(vectors.ids, ids)), self._cache.vectors(ids)),
-            _unlike_edges(_starting_at(window.edges, ids), _starting_at(resident.edges, ids)),
+            _unlike_edges(self._starting_at(ids, window.edges), self._starting_at(ids, resident.edges)),
         ]
+
+    def _starting_at(self, ids: Ids, edges: EdgeTable) -> EdgeTable:
+        return rows_of(edges, np.isin(edges.sources, ids) & ~np.isin(edges.targets, self._nowhere))
 
     def findings(self) -> list[Finding]:
         """What was found, once all windows have been looked at."""
@@ -75,10 +80,6 @@ def _unlike_vectors(stored: VectorTable, resident: VectorTable) -> Ids:
     same &= stored.has_value == resident.has_value
     unlike: Ids = stored.ids[~same]
     return unlike
-
-
-def _starting_at(edges: EdgeTable, ids: Ids) -> EdgeTable:
-    return rows_of(edges, np.isin(edges.sources, ids))
 
 
 def _unlike_edges(stored: EdgeTable, resident: EdgeTable) -> Ids:

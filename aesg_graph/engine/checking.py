@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from aesg_graph.concepts import Ids
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine.cache_comparison import CacheComparison
@@ -146,20 +148,23 @@ def look(site: Site, progress: Progress | None = None) -> list[Finding]:
         found.append(Finding(Kind.SKIPPED, 1, f"vectors and cache are in use by {site.owner}"))
     elif site.vectors is not None:
         try:
-            found += _compare(site, site.vectors, named, progress)
+            nowhere = np.concatenate([NO_IDS, *(f.ids for f in found if f.kind is Kind.DANGLING)])
+            found += _compare(site, site.vectors, named, nowhere, progress)
         except AESGStorageError as error:  # the graph is whole, so it is the shard that cannot be read
             found.append(Finding(Kind.VECTORS, 1, error.message))
     return found
 
 
-def _compare(site: Site, vectors: EdgeVectorStore, on_their_way: Ids, progress: Progress | None) -> list[Finding]:
+def _compare(
+    site: Site, vectors: EdgeVectorStore, on_their_way: Ids, nowhere: Ids, progress: Progress | None
+) -> list[Finding]:
     """Graph against vectors and, where nothing is on its way, a good cache against both."""
     total, done = site.graph.count().concepts, 0
     stores = Comparison(site.graph, vectors, site.journal, on_their_way)
     cache = None
     if site.journal is not None and not site.journal.pending():
         cache = open_cache(site.directory, site.journal, site.head, site.config)
-    mirror = None if cache is None else CacheComparison(cache)
+    mirror = None if cache is None else CacheComparison(cache, nowhere)
     try:
         for window in windows(site.graph, vectors, PAGE, whole=mirror is not None):
             stores.look(window)

@@ -204,8 +204,9 @@ class SqliteGraphStore:
 
     def faults(self) -> list[str]:
         """What is wrong with the file itself; nothing where it is whole."""
-        with self._reading() as connection:
-            return read_faults(connection)
+        with self._read_lock:  # in no transaction: a damaged file may not even let one end
+            self._expect_open()
+            return read_faults(self._reader)
 
     def dangling(self) -> tuple[int, Ids]:
         """How many edges name a concept that does not exist, and which ids these are."""
