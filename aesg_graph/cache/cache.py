@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,7 @@ class ConceptCache:
         self._scan = SeedScan()
         self._adjacency: tuple[tuple[int, int], Adjacency] | None = None
         self._loading = False
+        self._reserved: WeakSet[Operation] = WeakSet()
         self._residents.tick = int(slabs.state[TICK])
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -261,6 +263,7 @@ class ConceptCache:
         self._eviction.make_room(born, arcs, keep)
         self._residents.reserve(born)
         self._edges.reserve(arcs)
+        self._reserved = WeakSet(operations)
 
     def needed(self, operation: Operation) -> Ids:
         """What must be here for an operation to be applied, and is not: what it names, and what it changes unnamed.
@@ -276,9 +279,8 @@ class ConceptCache:
         Same meaning as in a graph store. A concept that is not here counts as gone.
         """
         self._modify()
-        if len(born := born_ids(operation)):
-            self._eviction.make_room(len(born), 0, self.lookup(named_ids(operation)))
-        self._edges.reserve(self._edges.demand([operation]))
+        if operation not in self._reserved:
+            self.reserve([operation])
         return self._lessons.apply(operation, sequence, at)
 
     def acknowledge(self, sequence: int) -> None:

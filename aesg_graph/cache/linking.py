@@ -162,7 +162,7 @@ class Pairs(NamedTuple):
 
     def turned(self) -> Pairs:
         """The same pairs from the other side, sorted by their new owners."""
-        order = np.argsort(self.others, kind="stable")
+        order = np.argsort(self.others)
         columns = self.others, self.owners, self.weights, self.uses, self.exists
         return Pairs(*(column[order] for column in columns))  # type: ignore[arg-type]  # columns of different types
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from plain_memory import LAYOUT, LIMITS, ROOMY, STAMP
+from plain_memory import LAYOUT, LIMITS, ROOMY, STAMP, Opener
 
 from aesg_graph.cache import ConceptCache
-
-Opener = Callable[..., ConceptCache]
 
 
 @pytest.fixture

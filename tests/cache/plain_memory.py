@@ -5,12 +5,13 @@ the stores that it is filled from.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from aesg_graph.aging import RELEVANCE_FLOOR, Thresholds
-from aesg_graph.cache import CacheLayout, CacheStamp
+from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache
 from aesg_graph.concepts import ConceptTable, EdgeTable, Relations, VectorTable
 from aesg_graph.operations import (
     Advance,
@@ -39,6 +40,8 @@ LIMITS = Thresholds(
 )
 STAMP = CacheStamp(incarnation=3, writer=7, sequence=0)
 ROOMY = 1 << 30
+Opener = Callable[..., ConceptCache]
+"""What the fixture ``open_cache`` is."""
 EdgeName = tuple[int, int, int]
 """Source, type code, target."""
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cache_checks import assert_same, audit
-from conftest import Opener
-from plain_memory import PlainMemory
+from plain_memory import Opener, PlainMemory
 from random_lessons import Lessons, births
 
 from aesg_graph.cache import ConceptCache

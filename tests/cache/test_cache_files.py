@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cache_checks import assert_same, audit
-from conftest import Opener
-from plain_memory import LAYOUT, LIMITS, ROOMY, STAMP, PlainMemory
+from plain_memory import LAYOUT, LIMITS, ROOMY, STAMP, Opener, PlainMemory
 from random_lessons import Lessons, births, unit
 
 from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cache_checks import assert_same, audit
-from conftest import Opener
-from plain_memory import D, PlainMemory, V
+from plain_memory import D, Opener, PlainMemory, V
 from random_lessons import Lessons, births
 
 from aesg_graph.cache import CacheLayout

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Opener
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_memory import D, V
+from plain_memory import D, Opener, V
 from random_lessons import births, unit
 
 from aesg_graph.cache import ConceptCache
