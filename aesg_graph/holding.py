@@ -27,6 +27,8 @@ class EngineHolder(nn.Module):
     the engine, pickles name the directory and open it when they are first used.
     """
 
+    _own: tuple[str, ...] = ("_engine", "_finalizer", "_closed")
+    """Attributes that copies and pickles do not take over."""
     _clock: Tensor
 
     def __init__(
@@ -131,7 +133,7 @@ class EngineHolder(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for own in ("_engine", "_finalizer", "_closed"):
+        for own in self._own:
             state.pop(own, None)
         state["_buffers"] = {name: buffer for name, buffer in self._buffers.items() if name != "_clock"}
         state["_wanted_mode"] = self._wanted_mode if self._engine is None else self._engine.mode.value

@@ -27,6 +27,9 @@ from aesg_graph.retrieval_op import LEARN_BY_MODE, Asked, register, retrieve_op
 from aesg_graph.settings import StoreSettings
 from aesg_graph.tensors import as_array, as_tensor, check_query, check_value, numpy_encoder
 
+Encoder = Callable[[Sequence[str]], Any]
+"""Makes keys [N, D] of N sources."""
+
 
 class AESGMemory(EngineHolder):
     """External memory for a model: a graph of concepts that is found by key, spreads energy along edges, and learns.
@@ -43,6 +46,8 @@ class AESGMemory(EngineHolder):
     overrides that for one call.
     """
 
+    _own = (*EngineHolder._own, "_answerer", "_handle", "_encode")
+
     def __init__(
         self,
         directory: str | os.PathLike[str] | None = None,
@@ -55,6 +60,7 @@ class AESGMemory(EngineHolder):
     def _prepare(self) -> None:
         super()._prepare()
         self._answerer = Answerer()
+        self._encode: Encoder | None = None
         self._handle = register(self)
 
     @property
@@ -189,17 +195,18 @@ class AESGMemory(EngineHolder):
 
     def rekey(
         self,
-        encode: Callable[[Sequence[str]], Any],
+        encode: Encoder,
         ids: Any = None,
         encoder: str = "",
         progress: Callable[[int, int], None] | None = None,
         batch: int = 1024,
     ) -> int:
         """The encoder changed: ``encode`` makes keys [N, D] of N sources again; how many concepts were rekeyed."""
-        self._encode = encode
         chosen = None if ids is None else as_array(ids, "ids")
         with torch.no_grad():
-            return self.engine.rekey(numpy_encoder(encode), chosen, encoder, progress, batch)
+            rekeyed = self.engine.rekey(numpy_encoder(encode), chosen, encoder, progress, batch)
+        self.__dict__["_encode"] = encode  # an encoder that is a module does not become a part of this one
+        return rekeyed
 
     def update_topology(self) -> None:
         """Call once a batch: keeps the capacity and consolidates every ``consolidation_epoch_interval``-th time."""
@@ -222,9 +229,9 @@ class AESGMemory(EngineHolder):
         flat = asked.detach().reshape(-1).cpu().float().numpy()
         return self.engine.inspector.explain(flat, inputs.one_id(concept_id), limit)
 
-    def stats(self, encode: Callable[[Sequence[str]], Any] | None = None) -> dict[str, Any]:
+    def stats(self, encode: Encoder | None = None) -> dict[str, Any]:
         """Counts, lag, warnings; with the encoder (given here or to the last rekey) also how far keys have drifted."""
-        known = encode if encode is not None else self.__dict__.get("_encode")
+        known = encode if encode is not None else self._encode
         with torch.no_grad():
             return self.engine.inspector.stats(None if known is None else numpy_encoder(known))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -22,6 +23,9 @@ LEARN_BY_MODE = -1
 
 _modules: weakref.WeakValueDictionary[int, AESGMemory] = weakref.WeakValueDictionary()
 _handles = itertools.count(1)
+
+
+Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class Asked(NamedTuple):
@@ -53,8 +57,16 @@ def _module(handle: int) -> AESGMemory:
     return module
 
 
-@torch.library.custom_op("aesg::retrieve", mutates_args=("clock",))
-def retrieve_op(
+# Not `torch.library.custom_op`: its first call imports all of torch's compiler.
+torch.library.define(
+    "aesg::retrieve",
+    "(Tensor query, Tensor? value, Tensor(a!) clock, int handle, int learn, bool training, int steps, "
+    "str? kind, int? region, str? sources) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    tags=(torch.Tag.pt2_compliant_tag,),
+)
+
+
+def _retrieve(
     query: Tensor,
     value: Tensor | None,
     clock: Tensor,
@@ -65,7 +77,7 @@ def retrieve_op(
     kind: str | None,
     region: int | None,
     sources: str | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> Found:
     """Recall for [R, D] queries: ids, energies, vectors, values, has_value, stability, explanation, novel."""
     asked = Asked(learn, training, steps, kind, region, sources)
     found = _module(handle).answer(query.float(), None if value is None else value.float(), asked)
@@ -86,7 +98,6 @@ def retrieve_op(
     )
 
 
-@retrieve_op.register_fake
 def _shapes(
     query: Tensor,
     value: Tensor | None,
@@ -98,7 +109,8 @@ def _shapes(
     kind: str | None,
     region: int | None,
     sources: str | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> Found:
+    """As :func:`_retrieve`, of tensors that have shapes alone."""
     config = _module(handle).config
     rows, count = query.shape[0], config.top_k
 
@@ -117,8 +129,14 @@ def _shapes(
     )
 
 
-@retrieve_op.register_vmap
 def _no_vmap(info: Any, in_dims: Any, *args: Any) -> Any:
     raise AESGNavigationError(
         "Memory was called under torch.vmap, expected one call with the whole batch: query of shape [B, D] or [B, T, D]"
     )
+
+
+torch.library.impl("aesg::retrieve", "default", _retrieve)
+torch.library.register_fake("aesg::retrieve", _shapes)
+torch.library.register_vmap("aesg::retrieve", _no_vmap)
+retrieve_op: Callable[..., Found] = torch.ops.aesg.retrieve.default
+"""The operator."""

@@ -78,4 +78,6 @@ def as_array(given: Any, what: str) -> Any:
 
 def numpy_encoder(encode: Callable[[Sequence[str]], Any]) -> Callable[[Sequence[str]], Any]:
     """An encoder that may give tensors, as one that gives arrays."""
+    if not callable(encode):
+        raise AESGMemoryError(f"encode is a {type(encode).__name__}, expected a function from sources to keys")
     return lambda sources: as_array(encode(sources), "the encoder's output")

@@ -170,11 +170,13 @@ class Inspector:
 
     def concept_count(self) -> int:
         """How many concepts there are, own lessons included."""
+        self.engine._check()
         return self.engine.recorder.concepts
 
     def edge_count(self) -> int:
         """How many edges there are."""
         engine = self.engine
+        engine._check()
         if engine.residency.cache.complete:
             return engine.residency.cache.edge_count
         if engine.recorder.writing:

@@ -36,8 +36,6 @@ def rekey(
     """
     if engine.in_step is not None:
         raise AESGMemoryError("rekey() was called inside a step, expected it outside: a step's answers must hold still")
-    if not callable(encode):
-        raise AESGMemoryError(f"encode is a {type(encode).__name__}, expected a function from sources to keys")
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise AESGMemoryError(f"batch is {batch!r}, expected a whole number of at least 1")
     if not isinstance(encoder, str):
