@@ -145,7 +145,7 @@ class Journal:
         return batch
 
     def _insert(self, batch: Batch, payload: bytes) -> None:
-        row = (batch.sequence, batch.writer, batch.incarnation, _crc(batch.sequence, payload), payload)
+        row = (batch.sequence, batch.writer, batch.incarnation, crc_of(batch.sequence, payload), payload)
         self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
 
     @property
@@ -180,7 +180,7 @@ class Journal:
         return self._checked(sequence, *row)
 
     def _checked(self, sequence: int, crc: int, payload: Any) -> Batch:
-        if not isinstance(payload, bytes) or _crc(sequence, payload) != crc:
+        if not isinstance(payload, bytes) or crc_of(sequence, payload) != crc:
             raise AESGStorageError(
                 f"The journal {self.path} is damaged: batch {sequence} is not as it was written (its checksum "
                 "differs); 'aesg check --repair' sets it aside"
@@ -328,5 +328,6 @@ class Journal:
         self._load()
 
 
-def _crc(sequence: int, payload: bytes) -> int:
+def crc_of(sequence: int, payload: bytes) -> int:
+    """The checksum of a batch's bytes in its place."""
     return zlib.crc32(payload, zlib.crc32(sequence.to_bytes(8, "little")))

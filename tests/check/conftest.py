@@ -1,9 +1,8 @@
 """The memory that every test of checking damages a copy of."""
 
-import shutil
-
 import pytest
 from check_world import Memory, build
+from sparse_files import copy_tree
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +14,4 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def memory(whole, tmp_path):
     path, ids, removed = whole
-    shutil.copytree(path, tmp_path / "memory")
-    return Memory(tmp_path / "memory", ids, removed)
+    return Memory(copy_tree(path, tmp_path / "memory"), ids, removed)

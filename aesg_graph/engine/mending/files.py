@@ -9,6 +9,7 @@ from aesg_graph.engine.mending.bench import DAMAGED, Bench, set_aside
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.stores.edge import EdgeVectorStore
 from aesg_graph.sync import Finding, Journal, Kind
+from aesg_graph.sync.salvage import salvage
 
 PAGE = 10_000
 
@@ -25,18 +26,18 @@ def journal(bench: Bench, finding: Finding) -> Finding:
     site = bench.site
     if site.journal is not None:
         with contextlib.suppress(AESGStorageError):
-            bench.take_up()
-        with contextlib.suppress(AESGStorageError):
             site.journal.close()
         site.journal = None
     path = site.directory.journal
+    saved = salvage(path, site.graph, bench.vectors) if path.exists() and site.vectors is not None else 0
     old = [set_aside(file) for file in sorted(path.parent.glob(f"{path.name}*")) if not file.name.endswith(DAMAGED)]
     site.journal = Journal.create(path, site.directory.identity, bench.settings.durability)
     site.trouble.pop(Kind.JOURNAL, None)
     if site.vectors is not None:
         bench.take_up()
     aside = f" ({old[0].name} holds the old one)" if old else ""
-    return finding.done(f"a new one was written{aside}; lessons not yet flushed and the history are lost")
+    rest = f"{saved} batches that waited in it were sent" if saved else "what may have waited in it is lost"
+    return finding.done(f"a new one was written{aside}, without the history; {rest}")
 
 
 def vectors(bench: Bench, finding: Finding) -> Finding:
