@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,10 @@ SEQUENTIAL, PIXELS, RENEWED, FROZEN, STALE, NEAREST, READ_OUT, JOINT, EVERYTHING
 class Learner(Protocol):
     """Whatever can learn tasks one after another."""
 
+    @property
+    def kept(self) -> int:
+        """How many concepts or examples it keeps."""
+
     def learn(self, rows: Rows) -> None:
         """Learn a task."""
 
@@ -46,17 +51,34 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """What was measured: accuracy [splits, tasks] by method, and the life of the memory on pixels in each split."""
+class SplitOutcome:
+    """What was measured in one split, by method: accuracy after each task, and how much was kept in the end."""
 
-    accuracy: dict[str, npt.NDArray[np.float64]]
-    lives: list[Life]
+    accuracy: dict[str, list[float]]
+    kept: dict[str, int]
+    life: Life
+    """Of the memory on pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What was measured in all splits so far."""
+
+    splits: list[SplitOutcome]
     seconds: float
     processor_seconds: float
 
+    def accuracy(self, method: str) -> npt.NDArray[np.float64]:
+        """Accuracy [splits, tasks]."""
+        return np.array([split.accuracy[method] for split in self.splits])
+
     def final(self, method: str) -> npt.NDArray[np.float64]:
         """Accuracy after the last task, one for each split."""
-        return self.accuracy[method][:, -1]
+        return np.asarray(self.accuracy(method)[:, -1])
+
+    def kept(self, method: str) -> float:
+        """How many concepts or examples a method kept in the end, on average."""
+        return float(np.mean([split.kept[method] for split in self.splits]))
 
     @property
     def examples(self) -> str:
@@ -85,8 +107,8 @@ def learners(digits: Digits, setting: Setting, seed: int, directory: Path, pixel
     return {
         SEQUENTIAL: SequentialNetwork(digits, setting, seed),
         PIXELS: memory,
-        NEAREST: stored(lambda: memory.concepts, setting.draws),
-        READ_OUT: stored(lambda: memory.concepts, setting.draws, ON_PIXELS.temperature),
+        NEAREST: stored(lambda: memory.kept, setting.draws),
+        READ_OUT: stored(lambda: memory.kept, setting.draws, ON_PIXELS.temperature),
         EVERYTHING: stored(lambda: len(digits.train), 1),
         RENEWED: on(LoopFeatures(digits, setting, seed), "renewed", rekeys=True),
         STALE: on(LoopFeatures(digits, setting, seed), "stale", rekeys=False),
@@ -99,38 +121,36 @@ def run(
     setting: Setting,
     seed: int,
     directory: Path,
-    kept: Path,
+    first: Path,
     progress: Progress = lambda split, task, method: None,
     finished: Finished = lambda outcome: None,
 ) -> Outcome:
-    """Run every split. The first split's memory on pixels lives in ``kept``, all others under ``directory``.
-
-    ``finished`` is told after each split what is known so far.
-    """
-    accuracy: dict[str, list[list[float]]] = {method: [] for method in METHODS}
-    lives: list[Life] = []
+    """Run every split. The first split's memory on pixels lives in ``first``, all others below ``directory``."""
     began, spent = time.perf_counter(), time.process_time()
+    splits: list[SplitOutcome] = []
     for number in range(setting.splits):
         place = directory / f"split-{number + 1}"
         place.mkdir(parents=True)
         digits = split(seed + number, train_limit=setting.train_limit)
-        everyone = learners(digits, setting, seed + number, place, kept if number == 0 else place / "pixels")
-        for scores in accuracy.values():
-            scores.append([])
-        for task in range(len(TASKS)):
-            for method, learner in everyone.items():
-                progress(number, task, method)
-                learner.learn(digits.task(task))
-                accuracy[method][-1].append(learner.score(digits.seen(task)))
-        lives.append(everyone[PIXELS].life())  # type: ignore[attr-defined]
-        for learner in everyone.values():
-            if isinstance(learner, MemoryLearner):
-                learner.close()
-        outcome = Outcome(
-            {method: np.array(scores) for method, scores in accuracy.items()},
-            list(lives),
-            time.perf_counter() - began,
-            time.process_time() - spent,
-        )
+        everyone = learners(digits, setting, seed + number, place, first if number == 0 else place / "pixels")
+        splits.append(run_split(digits, everyone, partial(progress, number)))
+        outcome = Outcome(list(splits), time.perf_counter() - began, time.process_time() - spent)
         finished(outcome)
     return outcome
+
+
+def run_split(digits: Digits, everyone: dict[str, Learner], progress: Callable[[int, str], None]) -> SplitOutcome:
+    """Everyone learns every task, and is tested after each. Memories are closed in the end."""
+    memories = [learner for learner in everyone.values() if isinstance(learner, MemoryLearner)]
+    accuracy: dict[str, list[float]] = {method: [] for method in METHODS}
+    try:
+        for task in range(len(TASKS)):
+            for method, learner in everyone.items():
+                progress(task, method)
+                learner.learn(digits.task(task))
+                accuracy[method].append(learner.score(digits.seen(task)))
+        kept = {method: learner.kept for method, learner in everyone.items()}
+        return SplitOutcome(accuracy, kept, memories[0].life())  # the first is the one on pixels
+    finally:
+        for memory in memories:
+            memory.close()

@@ -55,7 +55,7 @@ class MemoryLearner:
                 self.remember(batch)
             if self.rekeys and isinstance(self.encoder, LoopFeatures):
                 # All at once, so that the mean is that of the whole memory.
-                self.memory.rekey(self.encoder.renew, batch=self.concepts)
+                self.memory.rekey(self.encoder.renew, batch=self.kept)
 
     def remember(self, batch: Rows) -> None:
         """One training step: the encoder learns if it does; the memory learns that these keys mean these digits."""
@@ -69,7 +69,7 @@ class MemoryLearner:
         return score(self.memory, self.encoder, self.digits, rows)
 
     @property
-    def concepts(self) -> int:
+    def kept(self) -> int:
         """How many concepts there are."""
         return self.memory.storage.node_count
 

@@ -64,6 +64,9 @@ class SequentialNetwork:
         self.setting, self.chance = setting, np.random.default_rng(seed)
         self.training = Training(digits, seed)
 
+    kept = 0
+    """So many pictures of earlier tasks it needs."""
+
     def learn(self, rows: Rows) -> None:
         """Learn a task."""
         self.training.run(rows, self.setting, self.chance)
@@ -79,6 +82,11 @@ class JointNetwork:
     def __init__(self, digits: Digits, setting: Setting, seed: int) -> None:
         self.digits, self.setting, self.seed = digits, setting, seed
         self.met: list[Rows] = []
+
+    @property
+    def kept(self) -> int:
+        """All pictures so far."""
+        return sum(map(len, self.met))
 
     def learn(self, rows: Rows) -> None:
         """Learn a task, and everything before it once more."""

@@ -22,7 +22,7 @@ class Setting:
     @classmethod
     def quick(cls) -> Setting:
         """A few seconds' worth, to see that everything runs; its figures mean little."""
-        return cls(splits=2, passes=3, train_limit=400, draws=3)
+        return cls(splits=2, passes=2, train_limit=400, draws=3)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,6 @@ class Chosen:
         )
 
 
-ON_PIXELS = Chosen(explanation=0.75)
-ON_RENEWED = Chosen(explanation=0.75)
-ON_FROZEN = Chosen(explanation=0.75)
+ON_PIXELS = Chosen(explanation=0.7, survival_uses=50)
+ON_RENEWED = Chosen(explanation=0.7)
+ON_FROZEN = Chosen(explanation=0.85)

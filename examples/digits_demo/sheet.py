@@ -20,8 +20,8 @@ from scipy.optimize import quadratic_assignment
 from digits_demo.data import BRIGHTEST, CLASSES
 
 SIDE = 8
-ACROSS = 5
-SHOWN = ACROSS * ACROSS
+ACROSS, DOWN = 5, 4
+SHOWN = ACROSS * DOWN
 """So many of each class, those used most."""
 PITCH = 1.35
 """From one tile to the next, in widths of a tile."""
@@ -29,7 +29,7 @@ TRIES = 10
 """So many arrangements of a class are tried."""
 BETWEEN = 5
 """So many edges between different classes."""
-WIDTH = 5.3
+WIDTH = 5.7
 """Of one of these, in tiles."""
 LINE = "#D55E00"
 
@@ -68,12 +68,13 @@ def learned(memory: AESGMemory, mean: Images, length: float) -> Learned:
 def draw(found: Learned, path: Path) -> None:
     """Write the picture to ``path``."""
     with plt.rc_context({"font.size": 12, "font.family": "DejaVu Sans"}):
-        figure = plt.figure(figsize=(10, 6.1), dpi=160, facecolor="white")
+        figure = plt.figure(figsize=(10, 5.6), dpi=160, facecolor="white")
         for digit in range(CLASSES):
             row, column = divmod(digit, 5)
-            axes = figure.add_axes((0.012 + 0.198 * column, 0.545 - 0.372 * row, 0.184, 0.332))
+            axes = figure.add_axes((0.012 + 0.198 * column, 0.553 - 0.365 * row, 0.184, 0.33))
             _panel(axes, found, digit)
-        _between(figure.add_axes((0.012, 0.012, 0.976, 0.125)), found)
+        _between(figure.add_axes((0.012, 0.0, 0.976, 0.1)), found)
+        figure.text(0.016, 0.13, "Strongest edges between different digits", weight="bold")
         figure.text(0.012, 0.962, f"What the memory has learned: {len(found.ids)} concepts", weight="bold", fontsize=15)
         figure.text(
             0.012,
@@ -96,10 +97,8 @@ def _panel(axes: Axes, found: Learned, digit: int) -> None:
             _line(axes, spots[i] * PITCH, spots[j] * PITCH, weights[i, j])
     for place, spot in zip(shown, spots, strict=True):
         _tile(axes, found.images[place], *(spot * PITCH))
-    middle = (ACROSS - 1) * PITCH / 2
-    reach = middle + 0.62
-    axes.set_xlim(middle - reach, middle + reach)
-    axes.set_ylim(middle + reach, middle - reach - 0.75)
+    axes.set_xlim(-0.62, (ACROSS - 1) * PITCH + 0.62)
+    axes.set_ylim((DOWN - 1) * PITCH + 0.62, -1.37)
     told = f"{len(own)} concepts" if len(own) <= SHOWN else f"{SHOWN} of {len(own)} concepts"
     axes.text(-0.5, -0.98, f"{digit}", weight="bold", fontsize=15, va="center")
     axes.text(
@@ -111,6 +110,7 @@ def _panel(axes: Axes, found: Learned, digit: int) -> None:
         fontsize=11,
     )
     axes.set_aspect("equal")
+    axes.set_anchor("NW")
     axes.axis("off")
 
 
@@ -132,16 +132,17 @@ def _between(axes: Axes, found: Learned) -> None:
         classes = int(found.classes[a]), int(found.classes[b])
         if classes[0] != classes[1]:
             pairs.setdefault(classes, (a, b, edge))
-    axes.text(0, -0.86, "Strongest edges between different digits", weight="bold", va="center")
     for column, (a, b, edge) in enumerate(list(pairs.values())[:BETWEEN]):
         left = column * WIDTH
-        _line(axes, np.array([left + 0.5, 0.3]), np.array([left + 2.2, 0.3]), edge.weight)
+        _line(axes, np.array([left + 0.5, 0.3]), np.array([left + 2.05, 0.3]), edge.weight)
         _tile(axes, found.images[a], left + 0.5, 0.3)
-        _tile(axes, found.images[b], left + 2.2, 0.3)
-        axes.text(left + 2.9, 0.08, f"{found.classes[a]} and {found.classes[b]}", va="center", weight="bold")
-        axes.text(left + 2.9, 0.58, f"{edge.weight:.2f}", va="center", color="#555555")
-    axes.set_xlim(0, BETWEEN * WIDTH)
-    axes.set_ylim(0.95, -1.2)
+        _tile(axes, found.images[b], left + 2.05, 0.3)
+        axes.text(left + 2.7, 0.08, f"{found.classes[a]} and {found.classes[b]}", va="center", weight="bold")
+        kind = edge.type.lower().replace("_", " ")
+        axes.text(left + 2.7, 0.58, f"{kind} {edge.weight:.2f}", va="center", color="#555555", fontsize=10)
+    axes.set_xlim(-0.12, BETWEEN * WIDTH)
+    axes.set_ylim(0.95, -0.3)
+    axes.set_anchor("NW")
     axes.axis("off")
 
 

@@ -36,6 +36,11 @@ class RandomExamples:
         self.encoder, self.count, self.draws, self.temperature = encoder, count, draws, temperature
         self.met: list[Rows] = []
 
+    @property
+    def kept(self) -> int:
+        """How many examples are kept."""
+        return min(self.count(), sum(map(len, self.met)))
+
     def learn(self, rows: Rows) -> None:
         """See a task; which of it is kept is drawn when it is needed."""
         self.met.append(rows)
@@ -43,7 +48,7 @@ class RandomExamples:
     def score(self, rows: Rows) -> float:
         """Accuracy on pictures, the mean over the draws."""
         met = np.concatenate(self.met)
-        kept = [self.chance.choice(met, min(self.count(), len(met)), replace=False) for _ in range(self.draws)]
+        kept = [self.chance.choice(met, self.kept, replace=False) for _ in range(self.draws)]
         return float(np.mean([accuracy(self._scores(rows, k), self.digits.labels[rows]) for k in kept]))
 
     def _scores(self, rows: Rows, kept: Rows) -> Tensor:

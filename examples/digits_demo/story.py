@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import numpy.typing as npt
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -48,9 +49,9 @@ def watching(console: Console, setting: Setting) -> Iterator[tuple[methods.Progr
 
         def finished(outcome: Outcome) -> None:
             alone, memory = (100 * outcome.final(method)[-1] for method in (methods.SEQUENTIAL, methods.PIXELS))
-            concepts = outcome.lives[-1].concepts
+            concepts = outcome.splits[-1].life.concepts
             console.print(
-                f"split {len(outcome.lives)} of {setting.splits}: network alone {alone:.1f} %, "
+                f"split {len(outcome.splits)} of {setting.splits}: network alone {alone:.1f} %, "
                 f"memory {memory:.1f} % ({concepts} concepts), {outcome.seconds:.0f} s",
                 highlight=False,
             )
@@ -60,32 +61,32 @@ def watching(console: Console, setting: Setting) -> Iterator[tuple[methods.Progr
 
 def table(outcome: Outcome) -> Table:
     """Mean accuracy after each task; after the last one also the spread over the splits."""
-    title = f"Accuracy in % on every digit seen so far, mean of {len(outcome.lives)} test splits"
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    title = f"Accuracy in % on every digit seen so far, mean of {len(outcome.splits)} test splits"
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     shown.add_column("after learning the digits")
+    shown.add_column("keeps", justify="right")
     for _, last in TASKS:
-        shown.add_column(f"0 to {last}", justify="right")
+        shown.add_column(f"0-{last}", justify="right")
     for method in METHODS:
-        means = 100 * outcome.accuracy[method].mean(0)
-        final = 100 * outcome.final(method)
-        *cells, last = [f"{mean:.1f}" for mean in means]
-        shown.add_row(method, *cells, f"{last} ± {spread(final):.1f}", style=STYLE.get(method))
+        *cells, last = [f"{mean:.1f}" for mean in 100 * outcome.accuracy(method).mean(0)]
+        cells = [method, f"{outcome.kept(method):.0f}", *cells, f"{last} ± {spread(outcome.final(method))}"]
+        shown.add_row(*cells, style=STYLE.get(method))
     return shown
 
 
 def markdown(outcome: Outcome) -> str:
     """The table's last column for a README."""
-    lines = ["| | accuracy at the end | worst to best split |", "|---|---|---|"]
+    lines = ["| | keeps | accuracy at the end, % | worst to best split |", "|---|---:|---:|---:|"]
     for method in METHODS:
         final = 100 * outcome.final(method)
-        worst, best = f"{final.min():.1f}", f"{final.max():.1f}"
-        lines.append(f"| {method} | {final.mean():.1f} % ± {spread(final):.1f} | {worst} to {best} % |")
+        mean, span = f"{final.mean():.1f} ± {spread(outcome.final(method))}", f"{final.min():.1f} to {final.max():.1f}"
+        lines.append(f"| {method} | {outcome.kept(method):.0f} | {mean} | {span} |")
     return "\n".join(lines)
 
 
-def spread(values: np.ndarray) -> float:
-    """The standard deviation of a sample."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+def spread(shares: npt.NDArray[np.float64]) -> str:
+    """The standard deviation of a sample, in points."""
+    return f"{100 * np.std(shares, ddof=1) if len(shares) > 1 else 0.0:.1f}"
 
 
 def after(console: Console, outcome: Outcome) -> None:
@@ -93,7 +94,7 @@ def after(console: Console, outcome: Outcome) -> None:
     console.print()
     console.print(table(outcome))
     end = {method: 100 * float(outcome.final(method).mean()) for method in METHODS}
-    lives = outcome.lives
+    lives = [split.life for split in outcome.splits]
     concepts, examples = np.mean([life.concepts for life in lives]), end[outcome.examples]
     console.print(
         f"Alone, the network ends at {end[methods.SEQUENTIAL]:.1f} %, because each task overwrites the one before. "
