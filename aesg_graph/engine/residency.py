@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from aesg_graph.cache import ConceptCache
-from aesg_graph.concepts import ConceptTable, EdgeTable, Ids, Subgraph
+from aesg_graph.concepts import ConceptTable, EdgeTable, Ids, Subgraph, among
 from aesg_graph.operations import Batch, Operation, born_ids, doomed_ids, named_ids, restrict
 from aesg_graph.stores.abc import GraphStore, Optimizable, VectorStore
 
@@ -69,17 +69,18 @@ class Residency:
         """Bring concepts with their edges and vectors into the cache; what does not exist is skipped."""
         if self.cache.complete:
             return
-        absent = self._not_resident(np.unique(ids))
+        wanted = np.unique(ids)
+        absent = self._not_resident(wanted)
         if absent.size:
-            self.admit(self.graph.read(absent))
+            self.admit(self.graph.read(absent), keep=wanted)
 
-    def admit(self, found: Subgraph) -> None:
-        """Put concepts that were read from the graph store into the cache, with their vectors."""
+    def admit(self, found: Subgraph, keep: Ids | None = None) -> None:
+        """Put concepts that were read from the graph store into the cache, with their vectors; ``keep`` stays there."""
         ids = self._not_resident(found.concepts.ids)
         if ids.size:
             self.fetched += len(ids)
-            keep = np.isin(found.concepts.ids, ids)
-            self.cache.insert(take(found.concepts, keep), self.vectors().fetch(ids), found.edges)
+            rows = take(found.concepts, np.isin(found.concepts.ids, ids))
+            self.cache.insert(rows, self.vectors().fetch(ids), self._without_leaving(found.edges), keep=keep)
 
     def read(self, ids: Ids, edges: bool = True) -> Subgraph:
         """Concepts from the graph store, less what this process has removed."""
@@ -114,7 +115,7 @@ class Residency:
         if self.cache.complete or not rest.size:
             return ids[resident]
         absent = self.graph.absent(rest)
-        return np.concatenate([ids[resident], rest[~np.isin(rest, absent)]])
+        return np.concatenate([ids[resident], rest[~among(rest, absent)]])
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -122,9 +123,14 @@ class Residency:
         """Make what operations name resident, so that they can be applied and pinned."""
         if self.cache.complete:
             return
-        for operation in operations:
-            old = np.setdiff1d(named_ids(operation), born_ids(operation))
-            self.load(old)
+        named = [np.empty(0, np.int64), *(named_ids(operation) for operation in operations)]
+        born = [np.empty(0, np.int64), *(born_ids(operation) for operation in operations)]
+        old = np.setdiff1d(np.concatenate(named), np.concatenate(born))
+        # All at once, so that loading one operation's concepts does not evict another's. Neighbours of merged concepts
+        # change without being named: they are known once the merged ones are here.
+        self.load(old)
+        further = [self.cache.needed(operation) for operation in operations]
+        self.load(np.concatenate([old, *further]))
 
     def apply(self, batch: Batch) -> None:
         """Carry a journalled batch out on the cache."""
