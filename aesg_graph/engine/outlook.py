@@ -2,7 +2,8 @@
 
 A vector shard can be open in one process at a time, so beside a running owner its cache files are read instead: mapped,
 while they change. A closed memory's cache serves too if it is good and complete; else the shard is opened for as long
-as it is looked at. (After a kill, opening lets Edge replay its own log; otherwise no byte changes.)
+as it is looked at, which leaves every byte as it is. After a kill it would not, for Edge would replay its log: then the
+cache serves that the owner left, as it served while the owner lived.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from aesg_graph.config import AESGConfig
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.stores.abc import MemoryHead
 from aesg_graph.stores.edge import EdgeVectorStore
+from aesg_graph.stores.edge.files import is_sealed
 from aesg_graph.sync import Holder, Journal, MemoryDirectory
 
 CHUNK = 1 << 16
@@ -82,6 +84,10 @@ def open_outlook(
         return CacheOutlook(cache, "the cache")
     if cache is not None:
         cache.close(NOWHERE, clean=False)
+    if not is_sealed(directory.vectors):
+        left = _open(directory, config, NOWHERE, "read")
+        if left is not None:
+            return CacheOutlook(left, "the cache that a killed owner left")
     return StoreOutlook(EdgeVectorStore.open(directory.vectors, head.vector_dim, head.value_dim))
 
 

@@ -1,7 +1,7 @@
 """Ways to ask, and something to ask about."""
 
 import pytest
-from cli_world import Answer, Owner, build
+from cli_world import Answer, build
 from sparse_files import copy_tree
 
 from aesg_graph.cli.app import app
@@ -38,11 +38,3 @@ def aesg(path, capsys, monkeypatch):
         return Answer(ended.value.code or 0, said.out, said.err)
 
     return run
-
-
-@pytest.fixture
-def owner(path):
-    """Another process that has the memory open."""
-    process = Owner(path)
-    yield process
-    process.kill()

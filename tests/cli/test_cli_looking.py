@@ -56,7 +56,7 @@ def test_show_tells_a_concepts_life_and_vectors(aesg, ids):
     assert (said["id"], said["name"], said["kind"], said["edges"]) == (ids[0], "Zebra 0", "concept", 1)
     assert (said["born_epoch"], said["age"], said["use_frequency"], said["stability"]) == (0, 1, 0, 0.5)
     assert said["relevance"] == pytest.approx(0.95)
-    np.testing.assert_array_equal(np.float32(said["key"]), keys()[0])
+    np.testing.assert_allclose(said["key"], keys()[0], atol=1e-6)
     np.testing.assert_array_equal(np.float32(said["value"]), values()[0])
     people = aesg("show", ids[0]).out
     assert "[bold]stripes[/bold] & <hooves>" in people
