@@ -63,6 +63,8 @@ def main(given: list[str]) -> None:
     curve.draw(outcome, out / "digits-accuracy.png")
     (out / "digits-accuracy.md").write_text(story.markdown(outcome) + "\n", encoding="utf-8")
     console.print(f"Pictures and table are in {out}/: digits-accuracy.png, digits-concepts.png, digits-accuracy.md")
+    if chosen.quick:
+        console.print("This was --quick: it shows that everything runs; for figures that mean something leave it out.")
     console.print(f"This took {outcome.seconds:.0f} s, of which {outcome.processor_seconds:.0f} s of processor time.")
 
 
