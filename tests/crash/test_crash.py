@@ -4,11 +4,14 @@ What the process said before it died is carried out on a second graph store, whi
 memory must hold the same: every row, every edge, every vector.
 """
 
+import functools
 import multiprocessing
+import os
 import random
 import shutil
 import time
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,10 +68,19 @@ def die_once(directory, witness, step, seed):
             return
 
 
-def live(directory, seed, step, nth, durability, delay):
-    """Run a learner until it is dead; everything that it said, and whether it was killed."""
+@functools.cache
+def fork_server():
+    """A server that has the learner loaded, kernels and all: lives are short, and importing is long."""
+    # The server finds modules to preload by its environment alone.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["preload"])
+    return context
+
+
+def live(directory, seed, step, nth, durability, delay):
+    """Run a learner until it is dead; everything that it said, and whether it was killed."""
+    context = fork_server()
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=live_and_die, args=(directory, seed, step, nth, durability, theirs))
     child.start()
