@@ -18,6 +18,7 @@ from aesg_graph.engine.residency import Residency, take, take_edges
 
 KEEP_SHARE = 4
 """At most one in so many of the cache's places is given to what one cold batch touched."""
+PADDED_STABILITY = float(aging.stability(0, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +32,21 @@ class Rows:
     stability: Doubles
 
     def at(self, ids: Ids) -> tuple[Floats, Floats, Flags, Doubles]:
-        """keys [..., D], values [..., V], has_value [...], stability [...] for ``ids`` [...]; zero where unknown."""
+        """keys [..., D], values [..., V], has_value [...], stability [...] for ``ids`` [...]; padding where unknown."""
         if not len(self.ids):
             shape = ids.shape
             empty = (
                 np.zeros((*shape, self.keys.shape[1]), np.float32),
                 np.zeros((*shape, self.values.shape[1]), np.float32),
             )
-            return *empty, np.zeros(shape, np.bool_), np.zeros(shape)
+            return *empty, np.zeros(shape, np.bool_), np.full(shape, PADDED_STABILITY)
         place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
         known = self.ids[place] == ids
         return (
             np.where(known[..., None], self.keys[place], np.float32(0)),
             np.where(known[..., None], self.values[place], np.float32(0)),
             known & self.has_value[place],
-            np.where(known, self.stability[place], 0.0),
+            np.where(known, self.stability[place], PADDED_STABILITY),
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aesg_graph.activation import Adjacency, SpreadParams, Workspaces, spread
-from aesg_graph.concepts import NO_ID, Doubles, Flags, Floats, Ids
+from aesg_graph.concepts import NO_ID, Doubles, Flags, Floats, Ids, VectorTable, without
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine.cold import ColdGraph
 from aesg_graph.engine.inputs import unit_rows
@@ -21,6 +21,10 @@ from aesg_graph.learning.explaining import cosine, explanation, read_out
 
 OVERFETCH = 8
 """Candidates asked of the vector store beyond the seeds: some may be gone from the graph."""
+GROWTH = 4
+"""How many times more are asked for when so many were gone that a seed may be missing."""
+NOISE = 1e-6
+"""How far a store's cosine may be off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,17 +195,27 @@ class Recaller:
         """
         count, threshold = self.config.seeds, self.config.seed_threshold
         cache = self.residency.cache
-        allowed = self.allowed(query)
-        slots, near = cache.seeds(unit, count, threshold, allowed)
+        slots, near = cache.seeds(unit, count, threshold, self.allowed(query))
         resident = cache.gather(slots).ids
-        stored, _ = self.residency.vectors().search(unit, count + OVERFETCH, query.kind, query.region)
-        candidates = np.setdiff1d(stored, np.append(resident, NO_ID))
-        candidates = self.residency.known(candidates[cache.lookup(candidates) < 0]) if candidates.size else candidates
-        table = self.residency.vectors().fetch(candidates)
-        exact = exact_cosines(unit, table.keys)
-        all_ids = np.concatenate([resident, np.broadcast_to(table.ids, (len(unit), len(table)))], axis=1)
-        scores = np.concatenate([np.where(resident == NO_ID, -2.0, near), exact], axis=1)
-        return strongest_first(all_ids, scores, count, threshold)
+        near = np.where(resident == NO_ID, -2.0, near)
+        limit = count + OVERFETCH
+        while True:
+            stored, scores = self.residency.vectors().search(unit, limit, query.kind, query.region)
+            table = self._cold_candidates(stored)
+            all_ids = np.concatenate([resident, np.broadcast_to(table.ids, (len(unit), len(table)))], axis=1)
+            exact = np.concatenate([near, exact_cosines(unit, table.keys)], axis=1)
+            ids, cosines = strongest_first(all_ids, exact, count, threshold)
+            # Whatever was not given is no nearer than the last that was: it must not belong among the seeds.
+            beyond = np.where(stored[:, -1] == NO_ID, -2.0, scores[:, -1])
+            if (beyond <= np.maximum(cosines[:, -1], threshold) + NOISE).all():
+                return ids, cosines
+            limit *= GROWTH
+
+    def _cold_candidates(self, stored: Ids) -> VectorTable:
+        """The vectors of those that still exist and are not resident, of what is resident being ahead of the store."""
+        candidates = without(stored, np.array([NO_ID]))
+        candidates = candidates[self.residency.cache.lookup(candidates) < 0]
+        return self.residency.vectors().fetch(self.residency.known(candidates))
 
 
 def exact_cosines(unit: Floats, keys: Floats) -> Doubles:
