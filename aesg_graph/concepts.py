@@ -201,3 +201,26 @@ class Subgraph:
 
     concepts: ConceptTable
     edges: EdgeTable
+
+
+def distinct(ids: Ids) -> Ids:
+    """``ids`` ascending and once each. It sorts: ``np.unique`` hashes, and takes fifty times as long for a million."""
+    ordered = np.sort(ids, axis=None)
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered if first.all() else ordered[first]
+
+
+def among(ids: Ids, others: Ids) -> Flags:
+    """[N] which of ``ids`` [N] are also in ``others``."""
+    if not len(others):
+        return np.zeros(len(ids), np.bool_)
+    ordered = np.sort(others)
+    place = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
+    return np.asarray(ordered[place] == ids)
+
+
+def without(ids: Ids, others: Ids) -> Ids:
+    """``ids`` that are not in ``others``, ascending and once each."""
+    unique = distinct(ids)
+    return unique[~among(unique, others)]

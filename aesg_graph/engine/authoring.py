@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aesg_graph.concepts import Floats, Ids, Texts
+from aesg_graph.concepts import Floats, Ids, Texts, without
 from aesg_graph.engine import inputs
 from aesg_graph.errors import AESGMemoryError
 from aesg_graph.operations import Create, Describe, Link, Remove
@@ -104,9 +104,11 @@ def must_exist(engine: MemoryEngine, ids: Ids) -> None:
     """AESGMemoryError for ids that do not exist (those promised in this thread's step exist)."""
     with engine.locked():
         known = engine.residency.known(ids)
-    lacking = np.setdiff1d(ids, known)
+    if len(known) == len(ids):
+        return
+    lacking = without(ids, known)
     if (step := engine.in_step) is not None and lacking.size:
-        lacking = np.setdiff1d(lacking, np.concatenate([np.empty(0, np.int64), *step.promised]))
+        lacking = without(lacking, np.concatenate([np.empty(0, np.int64), *step.promised]))
     if lacking.size:
         more = f" and {lacking.size - 1} more" if lacking.size > 1 else ""
         raise AESGMemoryError(

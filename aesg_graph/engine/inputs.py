@@ -16,6 +16,8 @@ from aesg_graph.errors import AESGMemoryError, AESGNavigationError
 
 MAX_TEXT = 65_536
 MAX_KIND = 128
+ROWS_AT_ONCE = 1024
+"""Rows in one go, so that what is computed in between stays in the processor's cache."""
 
 
 def rows(array: Any, width: int, what: str) -> Floats:
@@ -65,14 +67,19 @@ def values_for(values: Any, count: int, value_dim: int, what: str = "value") -> 
 
 
 def unit_rows(vectors: Floats) -> tuple[Floats, Flags]:
-    """Rows scaled to length 1 (in float64), and which of them were zero and stay so."""
-    wide = vectors.astype(np.float64)
-    scale = np.abs(wide).max(axis=1, keepdims=True, initial=0.0)
-    zero = scale[:, 0] == 0
-    wide /= np.where(scale == 0, 1.0, scale)  # first by the largest entry: squares of tiny numbers vanish
-    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    wide /= np.where(zero, 1.0, norms)[:, None]
-    return np.ascontiguousarray(wide, np.float32), zero
+    """Rows scaled to length 1, and which of them were zero and stay so.
+
+    Done in float64, where even the squares of the smallest and the largest float32 numbers are exact enough.
+    """
+    unit, zero = np.empty(vectors.shape, np.float32), np.empty(len(vectors), np.bool_)
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        wide = vectors[part].astype(np.float64)
+        norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+        np.equal(norms, 0.0, out=zero[part])
+        norms[zero[part]] = 1.0
+        np.divide(wide, norms[:, None], out=unit[part], casting="same_kind")
+    return unit, zero
 
 
 def known_ids(ids: Any, what: str = "ids") -> Ids:

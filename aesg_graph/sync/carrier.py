@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from aesg_graph.concepts import NO_ID, Ids
+from aesg_graph.concepts import NO_ID, Ids, among, distinct
 from aesg_graph.operations import Batch, Create, Merge, Split, doomed_ids, named_ids
 from aesg_graph.stores.abc import NO_IDS, GraphStore, Outcome, VectorStore
 from aesg_graph.sync.failpoints import GRAPH_COMMITTED, VECTORS_DELETED, VECTORS_UPSERTED, reach
@@ -69,11 +69,11 @@ class Carrier:
         """Delete the vectors of concepts that the batches wrote or may have removed, and that the graph lacks."""
         merged = [op.merged for batch in batches for op in batch.operations if isinstance(op, Merge)]
         heirs = self._followed(np.unique(np.concatenate(merged))) if merged else NO_IDS
-        touched = np.unique(np.concatenate([born_in(batches), *(_doomed(batch) for batch in batches), heirs]))
+        touched = distinct(np.concatenate([born_in(batches), *(_doomed(batch) for batch in batches), heirs]))
         gone = self._graph.absent(touched) if touched.size else NO_IDS
         if gone.size:
             self._vectors().delete(gone)
-            self._vectors_removed = np.union1d(self._vectors_removed, gone)
+            self._vectors_removed = distinct(np.concatenate([self._vectors_removed, gone]))
         return gone
 
     def _followed(self, ids: Ids) -> Ids:
@@ -90,7 +90,7 @@ class Carrier:
         if batch.sequence in self._known:
             return self._known[batch.sequence]
         created = np.concatenate([NO_IDS, *(op.ids for op in batch.operations if isinstance(op, Create))])
-        lost = np.intersect1d(created, gone)
+        lost = distinct(created[among(created, gone)])
         if lost.size and self._graph.tombstones(lost).ids.size < lost.size:
             reason = (
                 "refused just before the process ended, for a reason that was not recorded: what it creates is absent"
@@ -103,7 +103,7 @@ def _separated(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
     """The batches in as few groups as can be: one each where ids are born twice, or concepts split."""
     born = born_in(batches)
     splits = any(isinstance(operation, Split) for batch in batches for operation in batch.operations)
-    if splits or np.unique(born).size < born.size:
+    if splits or distinct(born).size < born.size:
         return [[batch] for batch in batches]
     return [batches]
 

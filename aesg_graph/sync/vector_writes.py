@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 
-from aesg_graph.concepts import Ids, VectorTable
+from aesg_graph.concepts import Ids, VectorTable, among, without
 from aesg_graph.errors import AESGMemoryError
 from aesg_graph.operations import Batch, Create, Regions, Rekey, Split, born_ids
 from aesg_graph.stores.abc import NO_IDS, GraphStore, Points, VectorStore
@@ -118,7 +119,7 @@ def _upsert(parts: list[Points], graph: GraphStore, store: VectorStore) -> None:
 
 def _taken_by_others(points: Points, graph: GraphStore, store: VectorStore) -> Ids:
     """Those of the points' ids that are concepts already whose vectors another batch wrote."""
-    taken = np.setdiff1d(points.ids, graph.absent(points.ids))
+    taken = without(points.ids, graph.absent(points.ids))
     if not taken.size:
         return taken
     there: VectorTable = store.fetch(taken)
@@ -139,7 +140,7 @@ def _joined(parts: Sequence[Points]) -> Points:
         np.concatenate([p.keys for p in parts]),
         np.concatenate([p.values for p in parts]),
         np.concatenate([p.has_value for p in parts]),
-        tuple(kind for p in parts for kind in p.kinds),
+        tuple(chain.from_iterable(p.kinds for p in parts)),
         parts[0].writer,
         np.concatenate([p.sequences for p in parts]),
         np.concatenate([p.versions for p in parts]),
@@ -147,7 +148,7 @@ def _joined(parts: Sequence[Points]) -> Points:
 
 
 def _without(points: Points, ids: Ids) -> Points:
-    keep = ~np.isin(points.ids, ids)
+    keep = ~among(points.ids, ids)
     return Points(
         points.ids[keep],
         points.keys[keep],

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 import qdrant_edge as edge
 
-from aesg_graph.concepts import NO_ID, NO_REGION, Floats, Ids, Ints, VectorTable
+from aesg_graph.concepts import NO_ID, NO_REGION, Floats, Ids, Ints, VectorTable, distinct
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.stores import points as given
 from aesg_graph.stores.abc import Points
@@ -235,7 +235,7 @@ class EdgeVectorStore:
 
     def fetch(self, ids: Ids) -> VectorTable:
         """The points among ``ids``, in ascending id order, as float32."""
-        wanted = np.unique(given.checked_ids(ids))
+        wanted = distinct(given.checked_ids(ids))
         tables = []
         for start in range(0, max(1, len(wanted)), self._chunk):
             records = self._retrieve(wanted[start : start + self._chunk].tolist(), payload=True, vectors=True)

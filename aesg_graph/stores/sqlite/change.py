@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aesg_graph.aging import NEVER, Thresholds, expires_epoch, fades_at
-from aesg_graph.concepts import NO_ID, Doubles, Flags, Ids, Ints, Relations
+from aesg_graph.concepts import NO_ID, Doubles, Flags, Ids, Ints, Relations, among, distinct
 from aesg_graph.operations import Batch
 from aesg_graph.stores.abc import NO_IDS
-from aesg_graph.stores.sqlite.reading import id_column, listed, present
+from aesg_graph.stores.sqlite.reading import absent, id_column, listed
 
 LIVES = "id, relevance, touched_epoch, born_epoch, use_frequency, contradictions"
 
@@ -105,7 +105,7 @@ class Change:
     def finish(self) -> Ids:
         """Write the stamps; the declined concepts, ascending."""
         if self._changed:
-            changed = listed(np.unique(np.concatenate(self._changed)))
+            changed = listed(distinct(np.concatenate(self._changed)))
             batch = self.batch
             self.connection.execute(
                 "UPDATE concepts SET modified_at = ?, writer = ?, sequence = ? "
@@ -116,7 +116,7 @@ class Change:
 
     def present(self, ids: Ids) -> Flags:
         """[N] whether each is a concept."""
-        return np.isin(ids, present(self.connection, ids))
+        return ~among(ids, absent(self.connection, ids))
 
     def resolve(self, ids: Ids) -> Ids:
         """[N] the concept that each id means today: itself, what it merged into, or ``NO_ID``."""
@@ -132,7 +132,7 @@ class Change:
     def lives(self, ids: Ids) -> Lives:
         """The rows of the concepts among ``ids``, ascending."""
         sql = f"SELECT {LIVES} FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN concepts ON id = wanted"
-        return lives_table(self.connection.execute(sql, (listed(np.unique(ids)),)).fetchall())
+        return lives_table(self.connection.execute(sql, (listed(distinct(ids)),)).fetchall())
 
     def write(self, lives: Lives) -> None:
         """Write rows back with their expiry, and stamp them."""

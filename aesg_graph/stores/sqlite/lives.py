@@ -7,7 +7,7 @@ from itertools import repeat
 import numpy as np
 
 from aesg_graph.aging import NEVER, expires_epoch, fades_at, touch
-from aesg_graph.concepts import NO_ID, NO_REGION, Ids
+from aesg_graph.concepts import NO_ID, NO_REGION, Ids, distinct
 from aesg_graph.operations import Advance, Create, Describe, Prune, Regions, Rekey, Remove, Touch
 from aesg_graph.stores.sqlite.change import Change
 from aesg_graph.stores.sqlite.reading import id_column, listed
@@ -30,7 +30,7 @@ def create(change: Change, operation: Create) -> None:
     change.require_lengths("Create", ids, keys=op.keys, names=op.names, texts=op.texts, sources=op.sources)
     if not ids.size:
         return
-    change.require(np.unique(ids).size == ids.size, "Create names an id twice; expected each once")
+    change.require(distinct(ids).size == ids.size, "Create names an id twice; expected each once")
     refuse_taken(change, ids)
     expires = int(expires_epoch(1.0, epoch, epoch, 0, 0, change.limits))
     fades = float(fades_at(1.0, epoch, change.limits))
@@ -128,7 +128,7 @@ def advance(change: Change, operation: Advance) -> None:
 
 def remove(change: Change, operation: Remove) -> None:
     """Concepts go, whatever their state; those already gone are no error."""
-    ids = np.unique(operation.ids)
+    ids = distinct(operation.ids)
     change.bury(ids[change.present(ids)])
 
 

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from aesg_graph.aging import Thresholds
-from aesg_graph.concepts import NO_ID, NO_REGION, ConceptTable, Doubles, EdgeTable, Ids, Relations, Subgraph
+from aesg_graph.concepts import (
+    NO_ID,
+    NO_REGION,
+    ConceptTable,
+    Doubles,
+    EdgeTable,
+    Ids,
+    Relations,
+    Subgraph,
+    distinct,
+)
 from aesg_graph.stores.abc import NO_IDS, Counts, MemoryHead, Tombstones
 from aesg_graph.stores.sqlite.connecting import UnfitError
 
@@ -37,7 +47,7 @@ def listed(ids: Ids) -> str:
 
 def id_column(rows: list[tuple[int]]) -> Ids:
     """Rows of one integer as a vector."""
-    return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    return np.array([row[0] for row in rows], np.int64)
 
 
 def read_head(connection: sqlite3.Connection) -> MemoryHead:
@@ -148,10 +158,10 @@ def edge_table(rows: list[tuple[Any, ...]], codes: Ids) -> EdgeTable:
     )
 
 
-def present(connection: sqlite3.Connection, ids: Ids) -> Ids:
-    """Those of ``ids`` that are concepts, ascending and once each."""
-    sql = "SELECT id FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN concepts ON id = wanted"
-    return np.unique(id_column(connection.execute(sql, (listed(ids),)).fetchall()))
+def absent(connection: sqlite3.Connection, ids: Ids) -> Ids:
+    """Those of ``ids`` that are no concepts, ascending and once each. Usually few, and quickly asked for."""
+    sql = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM concepts)"
+    return distinct(id_column(connection.execute(sql, (listed(ids),)).fetchall()))
 
 
 def read_tombstones(connection: sqlite3.Connection, ids: Ids) -> Tombstones:

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-import numpy as np
-
 from aesg_graph.aging import Thresholds
 from aesg_graph.concepts import Doubles, Ids, Relations, Subgraph
 from aesg_graph.errors import AESGStorageError
@@ -161,7 +159,7 @@ class SqliteGraphStore:
     def absent(self, ids: Ids) -> Ids:
         """Those of ``ids`` that are not concepts (never born, or removed), ascending and once each."""
         with self._reading() as connection:
-            return np.setdiff1d(ids, reading.present(connection, ids))
+            return reading.absent(connection, ids)
 
     def tombstones(self, ids: Ids) -> Tombstones:
         """The tombstones among ``ids``."""
