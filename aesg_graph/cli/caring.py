@@ -123,9 +123,9 @@ def export(
         return
     note(f"{done.concepts:,} concepts and {done.edges:,} edges in {done.path}, {answers.size(done.bytes)}")
     if done.left_out:
-        note(f"{done.left_out:,} edges that led to no concept were left out")
+        note(f"left out, since they lead to no concept: {done.left_out:,} edges")
     if pending:
-        note(f"{pending} batches wait in the journal; what they say is not in the file")
+        note(f"lessons wait in the journal (batches: {pending}); what they say is not in the file")
 
 
 COMMANDS = (check, optimize, export)

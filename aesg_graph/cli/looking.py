@@ -34,7 +34,7 @@ def looking(directory: Path, as_json: bool) -> Iterator[MemoryReader]:
                 yield reader
             finally:
                 if reader.pending and not as_json:
-                    answers.note(f"{reader.pending} batches wait in the journal; what they say is not shown")
+                    answers.note(f"lessons wait in the journal (batches: {reader.pending}); what they say is not shown")
 
 
 def stats(directory: Directory = HERE, as_json: AsJson = False) -> None:

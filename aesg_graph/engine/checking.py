@@ -1,7 +1,8 @@
 """Whether journal, graph, vectors and cache of a memory agree: what ``aesg check`` finds.
 
-Looking changes nothing. Beside a running owner the vector shard, which only one process can open, and the cache, which
-moves, are not looked at; the findings say so. :mod:`aesg_graph.engine.mending` mends what is found.
+Looking changes nothing (though after a kill Edge replays its own log when the shard is opened). Beside a running owner
+the vector shard, which only one process can open, and the cache, which moves, are not looked at; the findings say so.
+:mod:`aesg_graph.engine.mending` mends what is found.
 """
 
 from __future__ import annotations

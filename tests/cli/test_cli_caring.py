@@ -112,7 +112,7 @@ def test_optimize_sends_what_waits_first(aesg, path, ids):
     journal.append([Describe(np.array(ids[:1]), ("pending",), None)], 1.0)
     journal.close()
     assert aesg("stats", "--json").json["pending_batches"] == 1
-    assert "1 batches wait in the journal" in aesg("show", ids[0]).out
+    assert "lessons wait in the journal (batches: 1)" in aesg("show", ids[0]).out
     assert aesg("optimize").code == 0
     assert aesg("stats", "--json").json["pending_batches"] == 0
     assert aesg("show", ids[0], "--json").json["name"] == "pending"
@@ -175,7 +175,7 @@ def test_an_edge_that_leads_nowhere_is_left_out(aesg, path, tmp_path):
     connection.close()
     said = aesg("export", tmp_path / "all.graphml", "--json").json
     assert (said["edges"], said["left_out"]) == (N, 1)
-    assert "1 edges that led to no concept" in aesg("export", tmp_path / "all.graphml").out
+    assert "lead to no concept: 1 edges" in aesg("export", tmp_path / "all.graphml").out
 
 
 def test_a_failed_export_leaves_what_was_there(path, tmp_path):
