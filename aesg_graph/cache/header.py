@@ -141,6 +141,15 @@ class Header:
             self._file = None
 
 
+def recorded_stamp(directory: Path) -> CacheStamp | None:
+    """The stamp that the cache in a directory names, whether it may be trusted or not; None where there is none."""
+    try:
+        page = (directory / "header.bin").read_bytes()[:PAGE]
+    except OSError:
+        return None
+    return CacheStamp(*np.frombuffer(page, HEADER, 1)["stamp"][0].tolist()) if len(page) == PAGE else None
+
+
 def _write_whole(file: int, data: bytes, offset: int) -> None:
     while data:
         written = os.pwrite(file, data, offset)

@@ -253,7 +253,7 @@ def history(
         if as_json:
             as_object({"events": events})
         elif events:
-            rows = [[moment(e["timestamp"]), e["type"], e["id1"], e["id2"] or None, e["val"]] for e in events]
+            rows = [[moment(e["timestamp"])[:-3], e["type"], e["id1"], e["id2"] or None, e["val"]] for e in events]
             table(["time", "type", "id", "other", "value"], rows, wide="value")
         else:
             answers.note("nothing has happened yet")

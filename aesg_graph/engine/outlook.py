@@ -14,11 +14,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache
+from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache, recorded_stamp
 from aesg_graph.concepts import NO_ID, Doubles, Flags, Floats, Ids, VectorTable
 from aesg_graph.config import AESGConfig
 from aesg_graph.errors import AESGStorageError
-from aesg_graph.stores.abc import MemoryHead
+from aesg_graph.stores.abc import GraphStore, MemoryHead
 from aesg_graph.stores.edge import EdgeVectorStore
 from aesg_graph.stores.edge.files import is_sealed
 from aesg_graph.sync import Holder, Journal, MemoryDirectory
@@ -97,6 +97,18 @@ def open_cache(
     """A closed memory's cache, mapped so that it cannot be changed, if it was closed at the journal's sequence."""
     writer = NO_ID if journal.writer is None else journal.writer
     return _open(directory, config, CacheStamp(head.incarnation, writer, journal.last_sequence), "private")
+
+
+def remembered_cache(directory: MemoryDirectory, graph: GraphStore, config: AESGConfig) -> ConceptCache | None:
+    """A cache that was closed in order when the graph had everything that its writer ever wrote.
+
+    Its vectors can be trusted without a journal; rows that another writer changed since name another version.
+    """
+    stamp = recorded_stamp(directory.cache)
+    state = None if stamp is None else graph.writer(stamp.writer)
+    if stamp is None or state is None or state.sequence != stamp.sequence:
+        return None
+    return _open(directory, config, CacheStamp(graph.head().incarnation, stamp.writer, stamp.sequence), "private")
 
 
 def empty_cache(directory: MemoryDirectory, config: AESGConfig) -> ConceptCache:

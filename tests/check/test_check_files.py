@@ -135,6 +135,28 @@ def test_a_missing_journal_is_written_anew(memory):
     assert "missing" in found.detail
 
 
+@pytest.mark.parametrize("vectors", ["some", "none"])
+def test_without_a_journal_too_a_cache_closed_in_order_gives_lost_vectors_back(memory, vectors):
+    (memory.path / "journal.db").unlink()
+    if vectors == "none":
+        shutil.rmtree(memory.path / "vectors")
+    else:
+        with memory.vectors() as store:
+            store.delete(memory.ids[2:5])
+    assert memory.repair().clean
+    assert memory.check().findings == ()
+    memory.answers()
+
+
+def test_a_cache_with_keys_of_an_older_version_gives_no_vectors_back(memory):
+    memory.sql("graph.db", ("UPDATE concepts SET version = 1 WHERE id = ?", (int(memory.ids[2]),)))
+    (memory.path / "journal.db").unlink()
+    with memory.vectors() as store:
+        store.delete(memory.ids[2:4])
+    assert "1 vectors came back from the cache, 1 concepts were removed" in said(memory.repair(), Kind.LOST).detail
+    memory.answers(without=(2,))
+
+
 def test_a_truncated_journal_is_kept_aside_and_written_anew(memory):
     journal = memory.path / "journal.db"
     journal.write_bytes(journal.read_bytes()[:5000])

@@ -13,7 +13,7 @@ import numpy as np
 from aesg_graph.cache import ConceptCache
 from aesg_graph.concepts import COUNTER_BITS, Ids, VectorTable
 from aesg_graph.engine.checking import Site
-from aesg_graph.engine.outlook import NOWHERE, open_cache
+from aesg_graph.engine.outlook import NOWHERE, open_cache, remembered_cache
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.operations import Operation
 from aesg_graph.settings import StoreSettings
@@ -47,9 +47,10 @@ class Bench:
 
     @contextlib.contextmanager
     def good_cache(self) -> Iterator[ConceptCache | None]:
-        """The cache, if it was closed at the journal's sequence."""
+        """The cache, if its vectors can be trusted: it was closed at the journal's sequence, or at the graph's."""
         site = self.site
         cache = None if site.journal is None else open_cache(site.directory, site.journal, site.head, site.config)
+        cache = cache or remembered_cache(site.directory, site.graph, site.config)
         try:
             yield cache
         finally:

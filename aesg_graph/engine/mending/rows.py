@@ -9,11 +9,14 @@ import numpy as np
 from aesg_graph.engine.mending.bench import Bench
 from aesg_graph.operations import Rekey, Remove
 from aesg_graph.sync import Event, Finding
+from aesg_graph.sync.comparison import rows_of
 
 
 def lost(bench: Bench, finding: Finding) -> Finding:
     """Vectors from a good cache; a concept whose vector nobody has can never be recalled, so it goes."""
     found = bench.remembered(finding.ids)
+    versions = bench.site.graph.read(found.ids, edges=False).concepts.versions
+    found = rows_of(found, found.versions == versions)
     bench.write(found)
     gone = np.setdiff1d(finding.ids, found.ids)
     if 2 * gone.size > bench.site.graph.count().concepts:
