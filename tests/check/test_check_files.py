@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 from check_world import D, Kind, N, V, is_mended, said, wrong
 
 from aesg_graph.engine import MemoryEngine
@@ -19,7 +20,6 @@ from aesg_graph.operations import Create, Describe, Link
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import Points
 from aesg_graph.stores.edge import EdgeVectorStore
-from aesg_graph.sync import Event
 
 
 def describe(memory, name, row=0):
@@ -164,18 +164,41 @@ def test_a_truncated_journal_is_kept_aside_and_written_anew(memory):
     assert (memory.path / "journal.db.damaged").stat().st_size == 5000
 
 
-def test_pending_batches_of_a_damaged_journal_are_sent_if_they_can_be_read(memory):
-    with memory.journal() as journal:
-        journal.append([describe(memory, "saved")], time.time(), [Event("CREATE", np.arange(20000))])
-    root = memory.sql("journal.db", "SELECT rootpage FROM sqlite_master WHERE name = 'events'")[0][0]
+def trash(memory, table):
+    """Overwrite the page where a table of the journal begins."""
+    root = memory.sql("journal.db", ("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)))[0][0]
     page = memory.sql("journal.db", "PRAGMA page_size")[0][0]
     path = memory.path / "journal.db"
     data = bytearray(path.read_bytes())
     data[(root - 1) * page : root * page] = b"\x07" * page
     path.write_bytes(data)
-    is_mended(memory, Kind.JOURNAL)
+
+
+@pytest.mark.parametrize("table", ["events", "refused"])
+def test_what_waits_in_a_damaged_journal_is_sent_if_it_can_be_read(memory, table):
+    append(memory, describe(memory, "saved"), describe(memory, "saved too", 1))
+    trash(memory, table)
+    _, mended = is_mended(memory, Kind.JOURNAL)
+    assert "2 batches that waited in it were sent" in mended.detail
     assert (memory.path / "journal.db.damaged").exists()
-    assert name_of(memory) == "saved"
+    assert (name_of(memory), name_of(memory, 1)) == ("saved", "saved too")
+
+
+def test_what_waits_in_a_damaged_journal_is_sent_up_to_the_first_that_cannot_be_read(memory):
+    last = append(memory, *(describe(memory, f"saved {row}", row) for row in range(3)))
+    memory.sql("journal.db", ("UPDATE batches SET crc = crc + 1 WHERE sequence = ?", (last - 1,)))
+    trash(memory, "events")
+    assert memory.repair().clean
+    assert [name_of(memory, row) for row in range(3)] == ["saved 0", "n1", "n2"]
+
+
+def test_what_waits_in_a_damaged_journal_of_an_earlier_incarnation_is_not_sent(memory):
+    append(memory, describe(memory, "stale"))
+    memory.sql("graph.db", "UPDATE writers SET incarnation = incarnation + 1")
+    trash(memory, "events")
+    assert "what may have waited in it is lost" in said(memory.repair(), Kind.JOURNAL).detail
+    assert name_of(memory) == "n0"
+    memory.answers()
 
 
 # -- the cache --------------------------------------------------------------------------------------------------------
@@ -229,6 +252,13 @@ def test_a_damaged_shard_is_kept_aside_and_written_anew_from_a_good_cache(memory
     shutil.rmtree(next((memory.path / "vectors" / "segments").iterdir()))
     is_mended(memory, Kind.VECTORS)
     assert (memory.path / "vectors.damaged").is_dir()
+
+
+def test_a_shard_whose_points_cannot_be_read_is_written_anew(memory):
+    with memory.vectors() as store:
+        store._write(edge.UpdateOperation.clear_payload(memory.ids[:1].tolist()), 1)
+    found, _ = is_mended(memory, Kind.VECTORS)
+    assert "has lost its" in found.detail
 
 
 @pytest.mark.parametrize("present", [True, False])

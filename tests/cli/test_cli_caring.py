@@ -1,7 +1,11 @@
 """check, optimize, export: on a closed memory."""
 
 import json
+import os
+import pty
 import sqlite3
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 
@@ -77,6 +81,18 @@ def test_check_whose_repair_cannot_mend_all_says_no(aesg, path, ids):
     answer = aesg("check", "--repair", "--json")
     assert (answer.code, answer.json["clean"]) == (1, False)
     assert "copy" in aesg("check", "--repair").out
+
+
+def test_people_at_a_terminal_see_how_far_it_is(path):
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "aesg_graph.cli", "check", "-d", str(path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, text=True)
+    os.close(terminal)
+    shown = os.read(screen, 1 << 16).decode()
+    os.close(screen)
+    assert (done.returncode, done.stdout) == (0, f"{N + 1} concepts, {N} edges: all agree\n")
+    assert "comparing" in shown
+    assert f"{N + 1}/{N + 1}" in shown
 
 
 # -- optimize ---------------------------------------------------------------------------------------------------------
