@@ -141,7 +141,7 @@ class Residents:
         if not everyone:
             index.leave(slabs.table, slabs.ids, slots)
         leaving.free(slabs.blocks, slabs.arcs, slabs.state, slots)
-        place = slice(0, slabs.slots) if everyone else slots
+        place = slice(0, slabs.slots) if everyone else _place(slots)
         slabs.keys[place] = slabs.values[place] = 0
         slabs.lives[place] = np.zeros(1, LIFE)
         slabs.pending[place] = slabs.modified_at[place] = 0

@@ -56,19 +56,21 @@ class Caretaker:
         if limit <= 0:
             return np.empty(0, np.int64)
         with self.recorder.lock:
+            if self.residency.cache.complete:
+                return self.residency.cache.due(epoch, limit)[0]
             here, fades = self.residency.cache.due(epoch)
-            if not self.residency.cache.complete:
-                stored = self.residency.graph.due(epoch, limit * MARGIN + self.residency.cache.resident)
-                here, fades = self._joined(here, fades, stored)
+            stored = self.residency.graph.due(epoch, limit * MARGIN + self.residency.cache.resident)
+            here, fades = self._joined(here, fades, stored)
         return here[np.lexsort((here, fades))][:limit]
 
     def weakest(self, count: int) -> tuple[Ids, Doubles]:
         """The ``count`` weakest concepts and their ``fades_at``."""
         with self.recorder.lock:
             ids, fades = self.residency.cache.weakest(count)
-            if not self.residency.cache.complete:
-                stored, _ = self.residency.graph.weakest(count + self.residency.cache.resident)
-                ids, fades = self._joined(ids, fades, stored)
+            if self.residency.cache.complete:
+                return ids, fades
+            stored, _ = self.residency.graph.weakest(count + self.residency.cache.resident)
+            ids, fades = self._joined(ids, fades, stored)
         order = np.lexsort((ids, fades))[:count]
         return ids[order], fades[order]
 
