@@ -37,6 +37,7 @@ BESIDE = {
     ("memory", "answering"),
     ("memory", "tensors"),
     ("answering", "retrieval_op"),
+    ("heritage", "tensors"),
     ("config", "settings"),
     ("config", "relations"),
     ("config", "validation"),
@@ -202,7 +203,6 @@ def test_everything_but_the_torch_face_loads_without_torch():
     assert fresh(code) == "False"
 
 
-@pytest.mark.skipif("cli" not in map(part, MODULES), reason="the command line is not built yet")
 def test_the_command_line_loads_neither_torch_nor_the_kernels():
     code = "import aesg_graph.cli, sys\nprint([m for m in ('torch', 'numba') if m in sys.modules])"
     assert fresh(code) == "[]"
