@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from aesg_graph.engine import MemoryEngine
+from aesg_graph.tensors import as_array, as_tensor, check_query
 
 
 class StorageView:
@@ -58,8 +58,9 @@ class CognitiveEngineView:
 
     def create_sensory_concept(self, query_vector: Any) -> int | None:
         """Give birth to one concept from a vector [D]; its id, None where the mode forbids it."""
-        given = query_vector.detach().cpu().float().numpy() if hasattr(query_vector, "detach") else query_vector
-        ids = self._engine.create(np.asarray(given, np.float32).reshape(1, -1))
+        given = as_tensor(query_vector, "query_vector")
+        check_query(given, self._engine.config, rows=1)
+        ids = self._engine.create(as_array(given.reshape(1, -1), "query_vector"))
         return int(ids[0]) if ids.size else None
 
     def consolidate(self) -> None:

@@ -219,13 +219,11 @@ class Recaller:
 
 
 def exact_cosines(unit: Floats, keys: Floats) -> Doubles:
-    """[B, N] cosines of unit rows in float64, each summed in the same order whatever the batch."""
-    wide = keys.astype(np.float64)
-    return (
-        np.stack([(wide * row.astype(np.float64)).sum(axis=1) for row in unit])
-        if len(unit)
-        else np.empty((0, len(keys)))
-    )
+    """[B, N] cosines of unit rows [B, D] and keys [N, D] in float64, to the last bit as the cache's scan has them."""
+    cosines = np.zeros((len(unit), len(keys)))
+    for d in range(keys.shape[1]):  # one dimension after the other, as the scan adds: the order decides the last bit
+        cosines += np.multiply.outer(unit[:, d].astype(np.float64), keys[:, d].astype(np.float64))
+    return cosines
 
 
 def strongest_first(ids: Ids, scores: Doubles, count: int, threshold: float) -> tuple[Ids, Doubles]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aesg_graph.concepts import COUNTER_BITS, Ids
+from aesg_graph.concepts import COUNTER_BITS, Ids, among, distinct, without
 from aesg_graph.engine.embedded import Backend
 from aesg_graph.engine.residency import Residency
 from aesg_graph.errors import AESGStorageError
@@ -127,9 +127,9 @@ class Recorder:
         doomed = [ids for ids in map(doomed_ids, planned) if ids.size]
         if not doomed:
             return np.empty(0, np.int64)
-        distinct = np.unique(np.concatenate(doomed))
+        once = distinct(np.concatenate(doomed))
         born = np.concatenate([born_ids(operation) for operation in planned])
-        return np.union1d(self.residency.known(distinct), np.intersect1d(distinct, born))
+        return distinct(np.concatenate([self.residency.known(once), once[among(once, born)]]))
 
     def record_in_parts(self, operations: Sequence[Operation]) -> None:
         """Record large operations as one batch each, so that no transaction grows without bound."""
@@ -160,7 +160,7 @@ class Recorder:
             if ids.size:
                 self.residency.reread(ids, self.unsent(sequence))
                 self.changes += 1
-            if any(o.status == "refused" for o in outcomes):
+            if any(o.status == "refused" or o.declined.size for o in outcomes):
                 self._resume_from_stores(self.unsent(sequence))
 
     def _disputed(self, outcome: Outcome) -> Ids:
@@ -184,13 +184,14 @@ class Recorder:
         return found
 
     def _resume_from_stores(self, unsent: list[Batch]) -> None:
-        """After a refusal the head may differ from what was expected: read it again, and count what is unsent."""
-        head = self.backend.graph.head()
+        """What was refused or declined may have been counted on: read epoch and count again, and add what is unsent."""
+        graph = self.backend.graph
         later = [op for batch in unsent for op in batch.operations]
-        self.epoch = max([head.epoch, *(op.epoch for op in later if isinstance(op, Advance))])
-        born = sum(len(born_ids(op)) for op in later)
-        gone = sum(len(doomed_ids(op)) for op in later)
-        self.concepts = self.backend.graph.count().concepts + born - gone
+        self.epoch = max([graph.head().epoch, *(op.epoch for op in later if isinstance(op, Advance))])
+        born = distinct(np.concatenate([np.empty(0, np.int64), *map(born_ids, later)]))
+        doomed = distinct(np.concatenate([np.empty(0, np.int64), *map(doomed_ids, later)]))
+        gone = without(doomed, without(graph.absent(doomed), born))
+        self.concepts = graph.count().concepts + len(born) - len(gone)
 
     # -- history ----------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ except AESGError as error:
 """
 
 
-# -- state_dict --------------------------------------------------------------------------------------------------------
+# -- state_dict -------------------------------------------------------------------------------------------------------
 
 
 def test_the_state_is_one_small_uint8_tensor_beside_the_parameters(opened):
@@ -107,7 +107,7 @@ def test_a_state_of_another_memory_and_one_that_cannot_be_read_are_only_logged(o
             assert "cannot be read" in caplog.text
 
 
-# -- copies, pickles ---------------------------------------------------------------------------------------------------
+# -- copies, pickles --------------------------------------------------------------------------------------------------
 
 
 def test_a_deep_copy_shares_the_engine_and_is_counted(opened, place):
@@ -192,7 +192,7 @@ class Centred(AESGMemory):
         self.register_buffer("mean", torch.zeros(D))
 
 
-# -- other processes ---------------------------------------------------------------------------------------------------
+# -- other processes --------------------------------------------------------------------------------------------------
 
 
 class Carrying(Dataset):
@@ -267,7 +267,7 @@ def test_a_second_process_is_refused_and_told_who_holds_the_directory(opened, pl
     assert f"process {os.getpid()}" in said
 
 
-# -- one directory, one engine -----------------------------------------------------------------------------------------
+# -- one directory, one engine ----------------------------------------------------------------------------------------
 
 
 def test_a_directory_opened_twice_is_one_engine(opened, place, monkeypatch):
@@ -322,7 +322,7 @@ def test_engines_are_counted_across_threads(place):
     assert all(engine.closed for engine in found)
 
 
-# -- letting go --------------------------------------------------------------------------------------------------------
+# -- letting go -------------------------------------------------------------------------------------------------------
 
 
 def test_a_closed_memory_refuses_everything(opened):
@@ -458,7 +458,7 @@ memory(torch.eye(8)[1])
         assert memory.storage.node_count == 2, "the novelty buffer was kept"
 
 
-# -- construction ------------------------------------------------------------------------------------------------------
+# -- construction -----------------------------------------------------------------------------------------------------
 
 
 def test_the_directory_may_come_from_the_configuration_or_by_name(place):
