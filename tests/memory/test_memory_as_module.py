@@ -443,15 +443,19 @@ def test_a_memory_collected_under_its_own_lock_does_not_hang(place):
     assert engine.closed
 
 
-def test_a_process_that_forgets_to_close_keeps_everything(place):
-    script = """
+FORGETFUL = """
 import sys, torch
 from aesg_graph import AESGConfig, AESGMemory
 memory = AESGMemory(sys.argv[1], AESGConfig(vector_dim=8, value_dim=3, novelty_birth_threshold=2))
 memory(torch.eye(8)[0])
 memory(torch.eye(8)[1])
+print("torch._dynamo" in sys.modules)
 """
-    elsewhere(place / "memory", script)
+
+
+def test_a_process_that_forgets_to_close_keeps_everything_and_never_loads_a_compiler(place):
+    said = elsewhere(place / "memory", FORGETFUL)
+    assert said == "False", "using the operator alone must not load torch's compiler: it takes seconds"
     with AESGMemory(place / "memory") as memory:
         assert memory.storage.node_count == 1
         memory(axis(1))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from memory_scenes import D, V, config, hashes, rows, uses
 
-from aesg_graph import AESGMemory, AESGStorageError
+from aesg_graph import AESGMemory, AESGStorageError, StoreSettings
 from aesg_graph.stores.edge import EdgeVectorStore
 from aesg_graph.sync.lock import holder
 
@@ -395,3 +395,35 @@ def test_a_creation_that_was_cut_short_leaves_nothing_in_the_way(place, monkeypa
     with AESGMemory(place / "memory", config()) as memory:
         memory(torch.ones(1, D))
         assert memory.storage.node_count == 1
+
+
+def test_flush_gives_up_after_its_timeout_and_says_what_waits(opened):
+    memory = opened()
+    memory.create(rows(3))
+    memory.flush()
+    with memory.engine.residency.graph._write_lock:
+        memory.create(rows(2, 1))
+        with pytest.raises(
+            AESGStorageError, match=r"gave up after 0\.1 s: 1 batches .* wait in the journal"
+        ):
+            memory.flush(timeout=0.1)
+    memory.flush()
+    assert memory.engine.residency.graph.count().concepts == 5
+
+
+def test_writers_wait_while_the_journal_is_full_and_are_then_told(opened):
+    memory = opened(stores=StoreSettings(journal_bytes=65536, write_timeout=0.2))
+    memory.create(rows(3))
+    memory.flush()
+    with memory.engine.residency.graph._write_lock:
+        memory.create(rows(2000, 1))
+        before = memory.engine.position, memory.storage.node_count
+        for call in (lambda: memory(rows(1)), lambda: memory.create(rows(1))):
+            with pytest.raises(
+                AESGStorageError, match=r"The journal is full: .*journal_bytes\) is 65536"
+            ):
+                call()
+        assert (memory.engine.position, memory.storage.node_count) == before
+        assert memory.eval()(rows(1)).mask.any(), "reading goes on"
+    memory.flush()
+    assert memory.create(rows(1)).numel() == 1

@@ -7,7 +7,7 @@ from memory_scenes import D, V, axis, hashes, rows, tiny_cache
 from aesg_graph import AESGMemory
 
 
-def taught(memory, count=400):
+def taught(memory, count=6400):
     ids = memory.create(rows(count), rows(count, 1, V), sources=["s"] * count)
     memory.link(ids[:-1], ids[1:], "CAUSAL", 0.9)
     memory(rows(8))

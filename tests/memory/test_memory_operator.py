@@ -156,21 +156,6 @@ def test_the_operator_is_what_torch_expects_of_one(opened, value):
     torch.library.opcheck(retrieve_op, arguments)
 
 
-def test_using_the_operator_does_not_load_the_compiler(place):
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, torch\n"
-        "from aesg_graph import AESGConfig, AESGMemory\n"
-        f"memory = AESGMemory({str(place / 'm')!r}, AESGConfig(vector_dim=4))\n"
-        "memory(torch.ones(2, 4)).read()\n"
-        "memory.close()\n"
-        "sys.exit('torch._dynamo' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
-
-
 def test_models_with_several_memories_compile(opened):
     memories = nn.ModuleList([opened("one"), opened("two")])
     for number, memory in enumerate(memories):
