@@ -403,9 +403,7 @@ def test_flush_gives_up_after_its_timeout_and_says_what_waits(opened):
     memory.flush()
     with memory.engine.residency.graph._write_lock:
         memory.create(rows(2, 1))
-        with pytest.raises(
-            AESGStorageError, match=r"gave up after 0\.1 s: 1 batches .* wait in the journal"
-        ):
+        with pytest.raises(AESGStorageError, match=r"gave up after 0\.1 s: 1 batches .* wait in the journal"):
             memory.flush(timeout=0.1)
     memory.flush()
     assert memory.engine.residency.graph.count().concepts == 5
@@ -419,9 +417,7 @@ def test_writers_wait_while_the_journal_is_full_and_are_then_told(opened):
         memory.create(rows(2000, 1))
         before = memory.engine.position, memory.storage.node_count
         for call in (lambda: memory(rows(1)), lambda: memory.create(rows(1))):
-            with pytest.raises(
-                AESGStorageError, match=r"The journal is full: .*journal_bytes\) is 65536"
-            ):
+            with pytest.raises(AESGStorageError, match=r"The journal is full: .*journal_bytes\) is 65536"):
                 call()
         assert (memory.engine.position, memory.storage.node_count) == before
         assert memory.eval()(rows(1)).mask.any(), "reading goes on"
