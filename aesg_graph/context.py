@@ -40,20 +40,20 @@ class RetrievedContext:
     @classmethod
     def of(cls, query: Tensor, found: Sequence[Tensor], config: AESGConfig) -> RetrievedContext:
         """What the retrieval operator ``found`` for the flat form of ``query``, in the query's shape."""
-        ids, energies, vectors, values, has_value, stability, explanation, novel = found
-        shape, count = query.shape[:-1], config.top_k
-        laid = ids.reshape(*shape, count)
+        shape = query.shape[:-1]
+        laid = found if len(shape) == 1 else [tensor.reshape((*shape, *tensor.shape[1:])) for tensor in found]
+        ids, energies, vectors, values, has_value, stability, explanation, novel = laid
         context = cls(
             query=query,
-            ids=laid,
-            energies=energies.reshape(*shape, count),
-            mask=laid >= 0,
-            vectors=vectors.reshape(*shape, count, config.vector_dim),
-            values=values.reshape(*shape, count, config.value_dim) if config.value_dim else None,
-            has_value=has_value.reshape(*shape, count),
-            stability=stability.reshape(*shape, count),
-            explanation=explanation.reshape(shape),
-            novel=novel.reshape(shape),
+            ids=ids,
+            energies=energies,
+            mask=ids >= 0,
+            vectors=vectors,
+            values=values if config.value_dim else None,
+            has_value=has_value,
+            stability=stability,
+            explanation=explanation,
+            novel=novel,
             read_temperature=config.read_temperature,
             seed_threshold=config.seed_threshold,
         )

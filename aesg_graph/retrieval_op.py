@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -83,18 +84,21 @@ def _retrieve(
     found = _module(handle).answer(query.float(), None if value is None else value.float(), asked)
     clock.add_(1)
 
-    def there(array: Any, dtype: torch.dtype = torch.float32) -> Tensor:
-        return torch.from_numpy(array).to(query.device, dtype)
+    elsewhere = None if query.device.type == "cpu" else query.device
+
+    def there(array: Any, dtype: type[np.generic] = np.float32) -> Tensor:
+        tensor = torch.from_numpy(np.asarray(array, dtype))
+        return tensor if elsewhere is None else tensor.to(elsewhere)
 
     return (
-        there(found.ids, torch.int64),
+        there(found.ids, np.int64),
         there(found.energies),
         there(found.keys),
         there(found.values),
-        there(found.has_value, torch.bool),
+        there(found.has_value, np.bool_),
         there(found.stability),
         there(found.explanation),
-        there(found.novel, torch.bool),
+        there(found.novel, np.bool_),
     )
 
 

@@ -7,6 +7,7 @@ allocation a node, working memory as small as the visited part of the graph, row
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,8 +176,15 @@ def missing_gain(arc: int, gains: Doubles) -> AESGNavigationError:
 
 
 def _rules(gains: npt.ArrayLike, params: SpreadParams) -> Rules:
+    table = np.asarray(gains, np.float64)
+    return _remembered_rules(table.tobytes(), table.shape, params)
+
+
+@lru_cache(maxsize=16)
+def _remembered_rules(gains: bytes, shape: tuple[int, ...], params: SpreadParams) -> Rules:
+    """A memory's rules are the same at every call, and checking them takes as long as a small spread."""
     return Rules(
-        gains=checked_gains(gains),
+        gains=checked_gains(np.frombuffer(gains).reshape(shape)),
         steps=int(params.steps),
         decay=float(params.decay),
         fan=float(params.fan),

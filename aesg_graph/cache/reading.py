@@ -8,21 +8,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from aesg_graph import aging
 from aesg_graph.cache.edges import Edges
 from aesg_graph.cache.layout import BACKWARD, LIFE, Slots
 from aesg_graph.cache.slabs import Slabs
 from aesg_graph.concepts import (
     NO_ID,
-    NO_REGION,
     ConceptTable,
     Doubles,
     EdgeTable,
     Flags,
     Floats,
     Ids,
-    Ints,
     Subgraph,
     VectorTable,
 )
@@ -39,9 +37,6 @@ class Gathered:
     """[..., V]"""
     has_value: Flags
     stability: Doubles
-    use_frequency: Ints
-    contradictions: Ints
-    regions: Ints
 
 
 class Reader:
@@ -52,22 +47,18 @@ class Reader:
 
     def gather(self, slots: Slots) -> Gathered:
         """The rows in ``slots`` [...], in that shape."""
-        slabs = self.slabs
-        absent = slots < 0
-        padded = bool(absent.any())
-        place = np.where(absent, 0, slots) if padded else slots
-        life = slabs.lives[place]
-        uses, contradictions = life["use_frequency"], life["contradictions"]
-        has_value = life["has_value"] != 0
-        ids, regions = slabs.ids[place], slabs.regions[place]
-        keys, values = slabs.keys[place], slabs.values[place]
-        if padded:
-            ids[absent], regions[absent] = NO_ID, NO_REGION
-            keys[absent] = values[absent] = 0
-            uses[absent] = contradictions[absent] = 0
-            has_value[absent] = False
+        slabs, shape, count = self.slabs, slots.shape, slots.size
+        ids, has_value, stability = np.empty(count, np.int64), np.empty(count, np.bool_), np.empty(count, np.float64)
+        keys = np.empty((count, slabs.layout.vector_dim), np.float32)
+        values = np.empty((count, slabs.layout.value_dim), np.float32)
+        columns = slabs.ids, slabs.keys, slabs.values, slabs.lives
+        _gather(np.ascontiguousarray(slots, np.int32).reshape(-1), *columns, ids, keys, values, has_value, stability)
         return Gathered(
-            ids, keys, values, has_value, aging.stability(uses, contradictions), uses, contradictions, regions
+            ids.reshape(shape),
+            keys.reshape(*shape, keys.shape[1]),
+            values.reshape(*shape, values.shape[1]),
+            has_value.reshape(shape),
+            stability.reshape(shape),
         )
 
     def concepts(self, slots: Slots) -> ConceptTable:
@@ -176,3 +167,32 @@ class Reader:
         keys = slabs.keys[:count].copy()
         same = (before >= 0) & (before == slabs.ids[:count])
         return (before, keys) if same.all() else (before[same], keys[same])
+
+
+@njit(cache=True, nogil=True)
+def _gather(
+    slots: Slots,
+    all_ids: Ids,
+    all_keys: Floats,
+    all_values: Floats,
+    lives: npt.NDArray[Any],
+    ids: Ids,
+    keys: Floats,
+    values: Floats,
+    has_value: Flags,
+    stability: Doubles,
+) -> None:
+    """Copy the rows in ``slots``; padding where a slot is NO_SLOT."""
+    for i in range(len(slots)):
+        slot = slots[i]
+        if slot < 0:
+            ids[i], has_value[i], stability[i] = NO_ID, False, 0.5
+            keys[i], values[i] = 0, 0
+            continue
+        life = lives[slot]
+        ids[i], has_value[i] = all_ids[slot], life.has_value != 0
+        stability[i] = (life.use_frequency + 1.0) / (life.use_frequency + life.contradictions + 2.0)
+        for d in range(keys.shape[1]):
+            keys[i, d] = all_keys[slot, d]
+        for d in range(values.shape[1]):
+            values[i, d] = all_values[slot, d]

@@ -44,8 +44,11 @@ def _numeric(array: Any, what: str, expected: str = "numbers of shape [N, D]") -
 
 def finite(array: npt.NDArray[Any], what: str) -> Floats:
     """``array`` as contiguous float32 without NaN or Inf."""
-    with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(array, np.float32)
+    if array.dtype == np.float32:
+        converted = np.ascontiguousarray(array)
+    else:
+        with np.errstate(over="ignore"):
+            converted = np.ascontiguousarray(array, np.float32)
     if not np.isfinite(converted).all():
         bad = np.argwhere(~np.isfinite(converted))[0].tolist()
         raise AESGMemoryError(

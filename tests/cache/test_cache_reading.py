@@ -13,7 +13,7 @@ from aesg_graph.aging import Thresholds
 from aesg_graph.cache import CacheLayout
 from aesg_graph.concepts import Relations
 from aesg_graph.errors import AESGMemoryError
-from aesg_graph.operations import Create, Link, Prune, Regions, Touch
+from aesg_graph.operations import Create, Link, Prune, Touch
 
 
 def pages(memory: PlainMemory, size: int) -> list[list[int]]:
@@ -34,7 +34,6 @@ def test_gathered_rows_have_the_shape_of_their_slots_and_are_padded(open_cache: 
     operation = births(np.random.default_rng(0), np.arange(5))
     cache.apply(operation, 1, 1.0)
     cache.apply(Touch(np.array([3]), np.array([2]), np.array([1]), 1), 2, 2.0)
-    cache.apply(Regions(np.array([3]), np.array([9])), 3, 3.0)
     slots = np.array([[3, -1, 0], [-1, -1, 4]], np.int32)
     found = cache.gather(slots)
     assert found.ids.tolist() == [[3, -1, 0], [-1, -1, 4]]
@@ -44,7 +43,6 @@ def test_gathered_rows_have_the_shape_of_their_slots_and_are_padded(open_cache: 
     assert not found.keys[slots < 0].any()
     assert not found.has_value[slots < 0].any()
     assert found.stability[0].tolist() == [3 / 5, 0.5, 0.5]
-    assert (found.use_frequency[0, 0], found.contradictions[0, 0], found.regions[0, 0]) == (2, 1, 9)
     flat = cache.gather(np.array([4, -1], np.int32))
     assert (flat.ids.tolist(), flat.keys.shape) == ([4, -1], (2, D))
     assert cache.gather(np.full((2, 0), -1, np.int32)).keys.shape == (2, 0, D)
