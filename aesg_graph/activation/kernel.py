@@ -90,11 +90,12 @@ def spread(
         scratch = spaces.take(len(adjacency), picks)
         given = graph, rules, seeds, energies, mask, first, last, scratch
         spread_rows(*given, slots, activations, complete, visited)
-        missing.append(_missing(scratch))
+        if scratch.counts.any():
+            missing.append(_missing(scratch))
         spaces.give(scratch)
 
     spaces.run(work, spaces.parts(rows))
-    bad_arc = max(m.bad_arc for m in missing)
+    bad_arc = max((m.bad_arc for m in missing), default=-1)
     if bad_arc >= 0:
         raise missing_gain(bad_arc, rules.gains)
     spaces.observe(rows, int(visited.sum()))
