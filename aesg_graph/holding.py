@@ -16,6 +16,7 @@ from aesg_graph.config import AESGConfig
 from aesg_graph.engine import MemoryEngine, acquire, release, release_dropped, retain
 from aesg_graph.errors import AESGConfigError, AESGMemoryError
 from aesg_graph.settings import StoreSettings
+from aesg_graph.tensors import torch_product
 
 log = logging.getLogger("aesg_graph")
 
@@ -72,6 +73,7 @@ class EngineHolder(nn.Module):
 
     def _attach(self, engine: MemoryEngine) -> None:
         self._engine = engine
+        engine.recaller.product = torch_product
         self._finalizer = weakref.finalize(self, release_dropped, engine)
         self._finalizer.atexit = False
 

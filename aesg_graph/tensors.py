@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aesg_graph.concepts import Floats
 from aesg_graph.config import AESGConfig
 from aesg_graph.errors import AESGMemoryError
 
@@ -81,3 +82,15 @@ def numpy_encoder(encode: Callable[[Sequence[str]], Any]) -> Callable[[Sequence[
     if not callable(encode):
         raise AESGMemoryError(f"encode is a {type(encode).__name__}, expected a function from sources to keys")
     return lambda sources: as_array(encode(sources), "the encoder's output")
+
+
+def torch_product(keys: Floats, queries: Floats, scores: Floats) -> None:
+    """Writes keys [n, D] times queries [B, D] into scores [n, B], on the threads that torch has anyway.
+
+    numpy's BLAS has threads of its own, and both kinds wait for work by spinning: measured on two cores, a search by
+    torch followed by a scan by numpy takes six times as long as the two alone.
+    """
+    if len(queries) == 1:
+        torch.mv(torch.from_numpy(keys), torch.from_numpy(queries[0]), out=torch.from_numpy(scores[:, 0]))
+    else:
+        torch.mm(torch.from_numpy(keys), torch.from_numpy(queries).T, out=torch.from_numpy(scores))

@@ -36,6 +36,7 @@ BESIDE = {
     ("memory", "holding"),
     ("memory", "answering"),
     ("memory", "tensors"),
+    ("holding", "tensors"),
     ("answering", "retrieval_op"),
     ("heritage", "tensors"),
     ("config", "settings"),

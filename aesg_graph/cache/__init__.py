@@ -5,5 +5,15 @@ from aesg_graph.cache.header import recorded_stamp
 from aesg_graph.cache.layout import CacheLayout, CacheStamp
 from aesg_graph.cache.lessons import Applied
 from aesg_graph.cache.reading import Gathered
+from aesg_graph.cache.seeds import Product, numpy_product
 
-__all__ = ["Applied", "CacheLayout", "CacheStamp", "ConceptCache", "Gathered", "recorded_stamp"]
+__all__ = [
+    "Applied",
+    "CacheLayout",
+    "CacheStamp",
+    "ConceptCache",
+    "Gathered",
+    "Product",
+    "numpy_product",
+    "recorded_stamp",
+]

@@ -34,7 +34,7 @@ from aesg_graph.cache.layout import (
 from aesg_graph.cache.lessons import Applied, Lessons
 from aesg_graph.cache.reading import Gathered, Reader
 from aesg_graph.cache.residents import Residents, matching
-from aesg_graph.cache.seeds import SeedScan
+from aesg_graph.cache.seeds import Product, SeedScan, numpy_product
 from aesg_graph.cache.slabs import Slabs
 from aesg_graph.concepts import ConceptTable, Doubles, EdgeTable, Floats, Ids, Subgraph, VectorTable, ids_array
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
@@ -298,13 +298,20 @@ class ConceptCache:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def seeds(
-        self, queries: Floats, count: int, threshold: float, allowed: Marks | None = None
+        self,
+        queries: Floats,
+        count: int,
+        threshold: float,
+        allowed: Marks | None = None,
+        product: Product = numpy_product,
     ) -> tuple[Slots, Doubles]:
         """Slots [B, count] of the nearest concepts to unit ``queries`` [B, D], -1 pads, and float64 cosines.
 
-        Cosines above ``threshold``, falling, ties by id; ``allowed`` uint8 [S] masks slots.
+        Cosines above ``threshold``, falling, ties by id; ``allowed`` uint8 [S] masks slots. ``product`` multiplies keys
+        and queries.
         """
         slabs, count_slots = self._slabs, self._slabs.slots
+        self._scan.product = product
         return self._scan.search(slabs.keys[:count_slots], slabs.ids, queries, count, threshold, allowed)
 
     def gather(self, slots: Slots) -> Gathered:

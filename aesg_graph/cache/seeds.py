@@ -7,6 +7,8 @@ the batch that its query is in nor on how a BLAS splits its work.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 
@@ -25,11 +27,30 @@ NOISE = 1e-5
 UNIT_ROUNDOFF = 2.0**-24
 LOWEST = np.float32(-3.0)
 
+Product = Callable[[Floats, Floats, Floats], None]
+"""Writes keys [n, D] times queries [B, D] into scores [n, B]."""
+
+
+def numpy_product(keys: Floats, queries: Floats, scores: Floats) -> None:
+    """The product by numpy's BLAS. Where another one has threads of its own (torch), use that one instead: two pools
+    whose idle threads wait by spinning keep each other from the processor.
+    """
+    if len(queries) == 1:
+        np.dot(keys, queries[0], out=scores[:, 0])
+    else:
+        np.dot(keys, queries.T, out=scores)
+
 
 class SeedScan:
-    """The scan, with the memory that it reuses."""
+    """The scan, with the memory that it reuses.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    product: what multiplies keys and queries.
+    """
+
+    def __init__(self, product: Product = numpy_product) -> None:
+        self.product = product
         self._scores: Floats = np.empty(0, np.float32)
 
     def search(
@@ -65,10 +86,7 @@ class SeedScan:
         if self._scores.size < n * rows:
             self._scores = np.empty(n * rows, np.float32)
         scores = self._scores[: n * rows].reshape(n, rows)
-        if rows == 1:
-            np.dot(part, queries[0], out=scores[:, 0])
-        else:
-            np.dot(part, queries.T, out=scores)
+        self.product(part, queries, scores)
         return scores
 
     def _widen(

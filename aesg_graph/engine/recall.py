@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aesg_graph.activation import Adjacency, SpreadParams, Workspaces, spread
+from aesg_graph.cache import Product, numpy_product
 from aesg_graph.concepts import NO_ID, Doubles, Flags, Floats, Ids, VectorTable, without
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine.cold import ColdGraph
@@ -96,6 +97,8 @@ class Recaller:
         )
         self.gains = config.vocabulary.gains
         self.workspaces = Workspaces()
+        self.product: Product = numpy_product
+        """What multiplies keys and queries; the torch module puts its own here."""
         self.hits = 0
         """Rows answered from the cache alone."""
         self.misses = 0
@@ -106,7 +109,7 @@ class Recaller:
         cache = self.residency.cache
         if cache.complete and not self._prefers_index():
             allowed = self.allowed(query)
-            slots, cosines = cache.seeds(unit, self.config.seeds, self.config.seed_threshold, allowed)
+            slots, cosines = cache.seeds(unit, self.config.seeds, self.config.seed_threshold, allowed, self.product)
             found = self._spread(cache.adjacency(), slots, cosines, allowed)
             if found is not None:
                 self.hits += len(unit)
@@ -195,7 +198,7 @@ class Recaller:
         """
         count, threshold = self.config.seeds, self.config.seed_threshold
         cache = self.residency.cache
-        slots, near = cache.seeds(unit, count, threshold, self.allowed(query))
+        slots, near = cache.seeds(unit, count, threshold, self.allowed(query), self.product)
         resident = cache.gather(slots).ids
         near = np.where(resident == NO_ID, -2.0, near)
         limit = count + OVERFETCH
