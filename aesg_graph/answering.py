@@ -25,6 +25,8 @@ class Answerer:
 
     def __init__(self) -> None:
         self._answered: OrderedDict[int, int] = OrderedDict()
+        self._latest: int | None = None
+        """The changes that the memory had seen when this module last answered outside of backward."""
 
     def answer(self, engine: MemoryEngine, query: Tensor, value: Tensor | None, asked: Asked) -> Recall:
         """Recall a flat batch [R, D], then learn from it where the mode and the call allow."""
@@ -43,15 +45,15 @@ class Answerer:
         return recalled
 
     def _remember(self, digest: int, changes: int) -> None:
-        self._answered[digest] = changes
+        self._answered[digest] = self._latest = changes
         self._answered.move_to_end(digest)
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
 
     def _refuse_if_changed(self, digest: int, changes: int) -> None:
         """A recomputation in backward must see what the forward saw, or gradients are of another function."""
-        latest = next(reversed(self._answered.values()), changes)
-        if self._answered.get(digest, latest) != changes:
+        seen = self._answered.get(digest, self._latest)
+        if seen is not None and seen != changes:
             raise AESGMemoryError(
                 "The memory has changed between the forward pass and its recomputation in backward; put forward and "
                 "backward into one `with memory.step():`, so that lessons are taken after both"

@@ -1,10 +1,10 @@
 """What tests of the memory share: small memories, and what can be known of one from outside."""
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
+from sparse_files import digest
 
 from aesg_graph import AESGConfig, StoreSettings
 
@@ -40,7 +40,7 @@ def axis(number, width=D):
 
 
 def hashes(directory, aside=("lock",)):
-    """Every file below a directory, and its length and checksum, the lock aside.
+    """Every file below a directory, and a digest of its bytes, the lock aside.
 
     ``*-shm`` holds SQLite's locks and nothing else: readers register there.
     """
@@ -48,8 +48,7 @@ def hashes(directory, aside=("lock",)):
     for file in sorted(Path(directory).rglob("*")):
         name = file.relative_to(directory).as_posix()
         if file.is_file() and name not in aside and not name.endswith("-shm"):
-            content = file.read_bytes()
-            found[name] = len(content), zlib.crc32(content)
+            found[name] = digest(file)
     return found
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 from memory_scenes import D, V, config, hashes, rows, uses
+from sparse_files import copy_tree
 
 from aesg_graph import AESGMemory, AESGStorageError, StoreSettings
 from aesg_graph.stores.edge import EdgeVectorStore
@@ -245,7 +246,7 @@ def unflushed(place):
     lock = memory.engine.residency.graph._write_lock
     with lock:
         memory.create(rows(4, 1), rows(4, 2, V))
-        shutil.copytree(place / "memory", place / "killed")
+        copy_tree(place / "memory", place / "killed")
     memory.close()
     return place / "killed"
 
@@ -276,7 +277,7 @@ def test_a_damaged_cache_is_built_again_and_nothing_is_lost(place, damage):
     assert len(files) > 5
     for name in files:
         work = place / "work"
-        shutil.copytree(place / "memory", work)
+        copy_tree(place / "memory", work)
         damage(work / "cache" / name)
         with AESGMemory(work) as memory:
             if not (damage is flip and memory.engine.residency.cache.reused):
@@ -301,7 +302,7 @@ def test_a_damaged_shard_is_named(place, damage):
     assert files
     for file in files:
         work = place / "work"
-        shutil.copytree(place / "memory", work)
+        copy_tree(place / "memory", work)
         damage(work / file.relative_to(place / "memory"))
         # Whatever Edge does not need, or mends from its log, may be gone: then nothing else is.
         told = opening_error(work, before)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from memory_scenes import D, V, axis, config, edges, hashes, rows, tiny_cache, uses
+from sparse_files import copy_tree
 
 from aesg_graph import AESGConfig, AESGMemory, AESGStorageError, StoreSettings
 from aesg_graph.aging import Thresholds, expires_epoch
@@ -86,7 +87,7 @@ def test_save_keeps_what_a_crash_would_lose(opened, place):
     memory.save()
     memory(axis(1))
     memory.flush()
-    shutil.copytree(place / "memory", place / "crashed")
+    copy_tree(place / "memory", place / "crashed")
     after = AESGMemory(place / "crashed")
     after(axis(1))
     assert after.storage.node_count == 1, "hit after the last save: its first was lost"
@@ -99,7 +100,7 @@ def test_a_copied_directory_is_a_memory_of_its_own(opened, place):
     memory = lived(opened())
     before = picture(memory)
     memory.close()
-    shutil.copytree(place / "memory", place / "copy")
+    copy_tree(place / "memory", place / "copy")
     copied, memory = opened("copy"), opened()
     assert picture(copied) == before
     ours, theirs = memory.create(rows(2, 8)), copied.create(rows(2, 8))
