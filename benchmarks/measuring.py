@@ -15,9 +15,6 @@ from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
-SETTLE_SECONDS = 0.001
-"""Pause before each timed call: thread pools of the call before (BLAS, OpenMP) spin for a moment before they sleep."""
-
 
 @dataclass(frozen=True)
 class Goal:
@@ -95,7 +92,6 @@ def in_turn(sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for round in range(warm_up + rounds):
         for name, call in sides.items():
-            time.sleep(SETTLE_SECONDS)
             took = timed(call)
             if round >= warm_up:
                 seconds[name].append(took)

@@ -54,5 +54,6 @@ class Setting:
     def opened(self, size: int, dim: int = DIM) -> tuple[AESGMemory, Ids]:
         """The shared memory of that world, open and in eval mode, and its concepts' ids in the world's order."""
         memory = AESGMemory(self.shared(size, dim)).eval()
-        ids: Ids = memory.storage.nodes["id"].copy()
+        # The cache holds them in the order of their birth, as nothing was ever removed.
+        ids: Ids = memory.engine.residency.cache.columns()["id"][:size].copy()
         return memory, ids
