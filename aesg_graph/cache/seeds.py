@@ -19,7 +19,7 @@ SPARE = 8
 """How many candidates more than asked for are kept."""
 SCORES = 1 << 18
 """Scores of one chunk: 1 MB, which a core's own cache holds."""
-CHUNK_OF_ONE = 1 << 16
+CHUNK_OF_ONE = SCORES
 SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 10, 1 << 13
 TILE = 256
 """So many scores are compared at once before anybody looks at one of them."""

@@ -111,13 +111,22 @@ def test_the_other_library_is_the_same_whether_filled_by_calls_or_by_arrays(tmp_
     by_arrays = OtherMemory(str(tmp_path / "arrays"), OtherConfig(vector_dim=8, max_concepts=1000))
     worlds.fill_by_arrays(by_arrays, world)
     ours, its = by_arrays.storage, by_calls.storage
-    for written, expected in ((ours.nodes, its.nodes), (ours.edges, its.edges)):
-        for name in set(expected.dtype.names) - {"created_at", "modified_at"}:
-            np.testing.assert_array_equal(written[name], expected[name], err_msg=name)
+    worlds.expect_equal(ours.nodes, its.nodes)
+    worlds.expect_equal(ours.edges, its.edges)
     assert ours.node_count == its.node_count == 500
     assert ours.edge_count == its.edge_count == 2 * len(world.sources)
     query = world.queries(1)[0]
     assert retrieve.ask_other(by_arrays, query) == retrieve.ask_other(by_calls, query)
+    ours.edges["weight"][7] = 0
+    with pytest.raises(RuntimeError, match="weight"):
+        worlds.expect_equal(ours.edges, its.edges)
+
+
+def test_a_large_other_memory_is_filled_by_arrays_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worlds, "LOOP_LIMIT", 0.0)
+    memory, how = worlds.others(tmp_path, worlds.world(2500, 4))
+    assert "by array writes" in how
+    assert memory.storage.node_count == 2500
 
 
 def test_results_of_several_runs_come_together_in_one_file(tmp_path: Path) -> None:
