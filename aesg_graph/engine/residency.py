@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from aesg_graph.cache import ConceptCache
-from aesg_graph.concepts import ConceptTable, EdgeTable, Ids, Subgraph, among
+from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, Subgraph, among
 from aesg_graph.operations import Batch, Operation, born_ids, doomed_ids, named_ids, restrict
 from aesg_graph.stores.abc import GraphStore, Optimizable, VectorStore
 
 log = logging.getLogger("aesg_graph.cache")
+
+Table = TypeVar("Table", ConceptTable, EdgeTable)
 
 PAGE = 20_000
 """Concepts read from the stores at once when the cache is built."""
@@ -162,40 +166,22 @@ class Residency:
                     self.cache.apply(again, batch.sequence, batch.at)
 
 
-def take(table: ConceptTable, keep: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> ConceptTable:
+def take(table: ConceptTable, keep: Flags) -> ConceptTable:
     """The rows of a concept table that a mask keeps."""
-    if keep.all():
-        return table
-    picked = np.flatnonzero(keep)
-    rows = picked.tolist()
-    return ConceptTable(
-        ids=table.ids[picked],
-        kinds=tuple(table.kinds[i] for i in rows),
-        names=tuple(table.names[i] for i in rows),
-        texts=tuple(table.texts[i] for i in rows),
-        sources=tuple(table.sources[i] for i in rows),
-        encoders=tuple(table.encoders[i] for i in rows),
-        versions=table.versions[picked],
-        created_at=table.created_at[picked],
-        modified_at=table.modified_at[picked],
-        born_epoch=table.born_epoch[picked],
-        touched_epoch=table.touched_epoch[picked],
-        relevance=table.relevance[picked],
-        use_frequency=table.use_frequency[picked],
-        contradictions=table.contradictions[picked],
-        region_id=table.region_id[picked],
-    )
+    return table if keep.all() else _picked(table, np.flatnonzero(keep))
 
 
-def take_edges(table: EdgeTable, keep: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> EdgeTable:
+def take_edges(table: EdgeTable, keep: Flags) -> EdgeTable:
     """The rows of an edge table that a mask keeps."""
-    return EdgeTable(
-        sources=table.sources[keep],
-        targets=table.targets[keep],
-        types=table.types[keep],
-        weights=table.weights[keep],
-        confidences=table.confidences[keep],
-        use_counts=table.use_counts[keep],
-        created_at=table.created_at[keep],
-        touched_epoch=table.touched_epoch[keep],
-    )
+    return table if keep.all() else _picked(table, np.flatnonzero(keep))
+
+
+def _picked(table: Table, rows: Ids) -> Table:
+    """Some rows of a table, in every column."""
+    chosen = rows.tolist()
+    columns: dict[str, Any] = {}
+    for column in fields(table):
+        values = getattr(table, column.name)
+        picked = values[rows] if isinstance(values, np.ndarray) else tuple(values[i] for i in chosen)
+        columns[column.name] = picked
+    return replace(table, **columns)
