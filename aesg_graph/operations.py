@@ -23,6 +23,8 @@ ENCODING = 1
 PREFIX = 12
 """Bytes before the header: a mark and the header's length."""
 ALIGNMENT = 8
+WEAKNESS_KEPT = 0.9
+"""What one use leaves of an edge's distance to weight 1, in the cache and in every store."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,11 +14,10 @@ from aesg_graph.cache.blocks import Arcs, Blocks, ensure, new_place, place_of, s
 from aesg_graph.cache.index import find_one
 from aesg_graph.cache.layout import BACKWARD, EDGES, FORWARD, NO_SLOT, SLOTS, Marks, Slots
 from aesg_graph.concepts import Doubles, Flags, Floats, Ids, Ints
+from aesg_graph.operations import WEAKNESS_KEPT
 
 INSERTED = 1
 """Mark of a slot whose edge list is being replaced."""
-GROWTH = 0.9
-"""One use of an edge leaves this share of what its weight lacks to 1."""
 
 
 @njit(cache=True, nogil=True)
@@ -130,7 +129,7 @@ def mirror(blocks: Blocks, arcs: Arcs, state: Ints) -> None:
 
 @njit(cache=True, nogil=True)
 def _strengthen(arcs: Arcs, place: int, uses: int, epoch: int) -> None:
-    arcs.weights[place] = 1.0 - (1.0 - arcs.weights[place]) * GROWTH**uses
+    arcs.weights[place] = 1.0 - (1.0 - arcs.weights[place]) * WEAKNESS_KEPT**uses
     arcs.wear[place].use_count += uses
     if epoch > arcs.wear[place].touched_epoch:
         arcs.wear[place].touched_epoch = epoch
@@ -143,7 +142,7 @@ def _bear(
     arcs.neighbour_ids[place] = neighbour
     arcs.neighbour_slots[place] = slot
     arcs.arcs[place] = arc
-    arcs.weights[place] = 1.0 - (1.0 - weight) * GROWTH**uses
+    arcs.weights[place] = 1.0 - (1.0 - weight) * WEAKNESS_KEPT**uses
     arcs.wear[place].created_at = at
     arcs.wear[place].touched_epoch = epoch
     arcs.wear[place].use_count = uses

@@ -10,11 +10,8 @@ import numpy as np
 
 from aesg_graph.concepts import NO_ID, Doubles, Ids, Ints, Relations
 from aesg_graph.errors import AESGMemoryError
-from aesg_graph.operations import Link
+from aesg_graph.operations import WEAKNESS_KEPT, Link
 from aesg_graph.stores.sqlite.change import Change, RefusedError
-
-WEAKNESS_KEPT = 0.9
-"""What one use leaves of an edge's distance to weight 1."""
 
 UPSERT = """
 INSERT INTO edges (source, type, target, weight, confidence, use_count, created_at, touched_epoch)
