@@ -159,13 +159,18 @@ OPERATIONS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Operations that a writer carries out together, exactly once, as its ``sequence``-th."""
+    """Operations that a writer carries out together, exactly once, as its ``sequence``-th.
+
+    With a ``fence`` they are maintenance, done under the memory's lease: a store that several processes write to
+    carries them out only while that lease is the latest.
+    """
 
     writer: int
     incarnation: int
     sequence: int
     at: float
     operations: tuple[Operation, ...]
+    fence: int | None = None
 
     MAGIC: ClassVar[bytes] = b"AESB"
 
@@ -181,6 +186,7 @@ class Batch:
             "incarnation": self.incarnation,
             "sequence": self.sequence,
             "at": self.at,
+            "fence": self.fence,
             "operations": [_describe(op, buffers) for op in self.operations],
         }
         text = json.dumps(header, separators=(",", ":"), default=_plain).encode()
@@ -201,7 +207,8 @@ class Batch:
             operations = tuple(_restore(o, body) for o in header["operations"])
             if body.position != len(data):
                 raise ValueError(f"{len(data)} bytes, expected {body.position}")
-            return cls(header["writer"], header["incarnation"], header["sequence"], header["at"], operations)
+            head = (header["writer"], header["incarnation"], header["sequence"], header["at"])
+            return cls(*head, operations, header.get("fence"))
         except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
             raise AESGStorageError(f"A journal record cannot be read: {error}") from error
 

@@ -122,12 +122,47 @@ def test_other_memory_names_are_refused(bad):
     assert faults(memory=bad)["memory"].endswith("expected 1 to 128 of A-Z, a-z, 0-9, _, . and -, or None")
 
 
-@pytest.mark.parametrize("name", ["graph", "vectors"])
-def test_addresses_of_engines_that_this_version_lacks_are_refused(name):
-    expected = "expected 'embedded' or None: this version knows no other engine"
-    assert faults(**{name: "neo4j://host:7687"})[name] == f"got neo4j://..., {expected}"
+def test_two_addresses_choose_the_served_engine():
+    settings = StoreSettings(memory="digits", graph="neo4j+s://host:7687", vectors="https://host:6333")
+    assert settings.engine == "served"
+
+
+GRAPH = "expected bolt, bolt+s, bolt+ssc, neo4j, neo4j+s, neo4j+ssc with ://host:port, 'embedded' or None"
+VECTORS = "expected http, https with ://host:port, 'embedded' or None"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("graph", GRAPH), ("vectors", VECTORS)])
+def test_addresses_with_an_unknown_scheme_or_no_host_are_refused(name, expected):
+    assert faults(**{name: "ftp://host:7687"})[name] == f"got ftp://..., {expected}"
     assert faults(**{name: "somewhere"})[name] == f"got str that is no address, {expected}"
     assert faults(**{name: 3})[name] == f"got int that is no address, {expected}"
+
+
+def test_addresses_hold_no_password_and_name_a_host():
+    assert "in it" in faults(graph="bolt://me:hush@host")["graph"]
+    assert "hush" not in faults(graph="bolt://me:hush@host")["graph"]
+    assert "without a host" in faults(vectors="http://")["vectors"]
+    assert "a host or port that is none" in faults(vectors="http://host:99999999")["vectors"]
+
+
+def test_graph_and_vectors_are_of_one_engine():
+    wanted = "expected the address of a server, as {} is one"
+    assert faults(memory="a", graph="bolt://host")["vectors"] == f"got None, {wanted.format('graph')}"
+    assert faults(memory="a", vectors="http://host", graph="embedded") == {
+        "graph": f"got 'embedded', {wanted.format('vectors')}"
+    }
+
+
+def test_servers_need_the_memorys_name():
+    assert faults(graph="bolt://host", vectors="http://host") == {
+        "memory": "got None, expected the memory's name: servers hold more than one"
+    }
+
+
+def test_a_secret_is_given_once():
+    assert faults(password="hush", password_file="/run/secrets/neo4j") == {
+        "password": "given as well as password_file, expected one of them"
+    }
 
 
 def test_one_error_names_every_bad_and_every_unknown_setting(monkeypatch):

@@ -17,7 +17,7 @@ import numpy as np
 from aesg_graph.cache import ConceptCache
 from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, Subgraph, among
 from aesg_graph.operations import Batch, Operation, born_ids, doomed_ids, named_ids, restrict
-from aesg_graph.stores.abc import GraphStore, Optimizable, VectorStore
+from aesg_graph.stores.abc import GraphStore, Indexed, VectorStore
 
 log = logging.getLogger("aesg_graph.cache")
 
@@ -95,7 +95,7 @@ class Residency:
     def indexed(self) -> bool:
         """Whether the vector store has an index to search by."""
         store = self.vectors()
-        return isinstance(store, Optimizable) and store.indexed() > 0
+        return isinstance(store, Indexed) and store.indexed() > 0
 
     def _not_resident(self, ids: Ids) -> Ids:
         return self._staying(ids[self.cache.lookup(ids) < 0]) if ids.size else ids

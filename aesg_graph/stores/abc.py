@@ -234,16 +234,59 @@ class VectorStore(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class WriterPosition:
+    """How far a writer is in a graph store that several share.
+
+    sequence: the last that was carried out or consumed. content: the last that changed anything; what it changed is
+    whole for certain once ``sequence`` is higher. forgotten: the highest whose tombstones were dropped.
+    """
+
+    id: int
+    incarnation: int
+    sequence: int
+    content: int
+    forgotten: int
+
+
 @runtime_checkable
-class Optimizable(Protocol):
+class Shared(Protocol):
+    """A graph store that several processes write to: what the others did, and who may do maintenance."""
+
+    def positions(self) -> list[WriterPosition]:
+        """Every writer's position, by number."""
+        ...
+
+    def changed(self, writer: int, after: int) -> Ids:
+        """What carries the stamp of a writer's batch after ``after``: concepts and tombstones, ascending."""
+        ...
+
+    def acquire(self, holder: str, seconds: float) -> int | None:
+        """Take the memory's lease for so long by the server's clock, or keep it: its fence number, which grows with
+        every change of hands. None while another holder's has not run out.
+        """
+        ...
+
+    def release(self, fence: int) -> None:
+        """Let go of the lease; nothing happens if it is another's by now."""
+        ...
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A vector store that searches by an index."""
+
+    def indexed(self) -> int:
+        """How many points the index covers."""
+        ...
+
+
+@runtime_checkable
+class Optimizable(Indexed, Protocol):
     """A vector store whose index is built on request."""
 
     def optimize(self) -> bool:
         """Build the index; whether anything was to be done. May take minutes."""
-        ...
-
-    def indexed(self) -> int:
-        """How many points the index covers."""
         ...
 
 
