@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from dataclasses import astuple
 from typing import Literal
 
 from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache
-from aesg_graph.engine.embedded import Backend
+from aesg_graph.engine.backend import Backend
 from aesg_graph.engine.residency import Residency
 
 NEVER = -1
 """In a stamp: no cache was ever closed at it."""
+NOWHEN = CacheStamp(NEVER, NEVER, NEVER)
+SEEN = "seen.json"
+"""In the cache: how far it had seen what each writer did, and at which stamp it was closed."""
 
 
 def open_residency(backend: Backend, private: bool) -> Residency:
@@ -20,12 +26,18 @@ def open_residency(backend: Backend, private: bool) -> Residency:
     stamp = _stamp(backend)
     if not backend.in_order():
         backend.take_up_writing()
-        stamp = CacheStamp(NEVER, NEVER, NEVER)  # what the cache applied may not be what the stores carried out
-    cache = _open(backend, stamp, "private" if private else "write")
+        stamp = NOWHEN  # what the cache applied may not be what the stores carried out
+    mode: Literal["write", "private"] = "private" if private else "write"
+    cache = _open(backend, stamp, mode)
+    seen = _load_seen(backend, stamp) if cache.reused else None
+    if cache.reused and backend.shared is not None and seen is None:
+        cache.close(stamp, clean=False)  # nobody knows how far it had seen what other processes did
+        cache = _open(backend, NOWHEN, mode)
     if cache.reused and not cache.complete and _has_room_for_all(cache, backend):
         cache.close(stamp, clean=False)  # it was closed with less room: now everything fits
-        cache = _open(backend, CacheStamp(NEVER, NEVER, NEVER), "private" if private else "write")
+        cache = _open(backend, NOWHEN, mode)
     residency = Residency(cache, backend.graph, backend.vectors, private)
+    residency.seen = seen or {}
     if not cache.reused:
         residency.build()
     return residency
@@ -39,23 +51,46 @@ def _has_room_for_all(cache: ConceptCache, backend: Backend) -> bool:
 def make_writable(backend: Backend, residency: Residency) -> None:
     """A private mapping becomes a shared one: the memory is about to learn."""
     if residency.private:
-        stamp = _stamp(backend)
-        residency.cache.close(stamp, clean=False)
-        fresh = Residency(_open(backend, stamp, "write"), backend.graph, backend.vectors)
-        if not fresh.cache.reused:
-            fresh.build()
-        residency.cache, residency.private = fresh.cache, False
+        residency.cache.close(_stamp(backend), clean=False)
+        fresh = open_residency(backend, private=False)
+        residency.cache, residency.private, residency.seen = fresh.cache, False, fresh.seen
 
 
-def close_residency(backend: Backend, residency: Residency, clean: bool) -> None:
-    """Close the cache; if ``clean``, it is good for an opening at the journal's last sequence."""
-    residency.cache.close(_stamp(backend), clean=clean)
+def close_residency(backend: Backend, residency: Residency, incarnation: int, clean: bool) -> None:
+    """Close the cache; if ``clean``, it is good for an opening at the journal's last sequence.
+
+    ``incarnation`` is the memory's as it was last known: at closing, no server need answer.
+    """
+    stamp = _stamp_at(backend, incarnation)
+    if clean and backend.shared is not None and not residency.private:
+        _save_seen(backend, stamp, residency.seen)
+    residency.cache.close(stamp, clean=clean)
+
+
+def _save_seen(backend: Backend, stamp: CacheStamp, seen: dict[int, int]) -> None:
+    known = {"stamp": astuple(stamp), "seen": {str(writer): sequence for writer, sequence in seen.items()}}
+    with contextlib.suppress(OSError):  # without it the cache is built anew
+        (backend.directory.cache / SEEN).write_text(json.dumps(known), encoding="utf-8")
+
+
+def _load_seen(backend: Backend, stamp: CacheStamp) -> dict[int, int] | None:
+    """How far the cache had seen when it was closed at ``stamp``; None if that is not known."""
+    try:
+        known = json.loads((backend.directory.cache / SEEN).read_text(encoding="utf-8"))
+        seen = {int(writer): int(sequence) for writer, sequence in known["seen"].items()}
+        return seen if tuple(known["stamp"]) == astuple(stamp) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _stamp(backend: Backend) -> CacheStamp:
+    return _stamp_at(backend, backend.graph.head().incarnation)
+
+
+def _stamp_at(backend: Backend, incarnation: int) -> CacheStamp:
     journal = backend.journal
     writer = NEVER if journal.writer is None else journal.writer
-    return CacheStamp(backend.graph.head().incarnation, writer, journal.last_sequence)
+    return CacheStamp(incarnation, writer, journal.last_sequence)
 
 
 def _open(backend: Backend, stamp: CacheStamp, mode: Literal["write", "private"]) -> ConceptCache:

@@ -10,6 +10,7 @@ from aesg_graph import aging
 from aesg_graph.concepts import Doubles, Ids
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine.residency import Residency
+from aesg_graph.engine.tenure import Lease
 from aesg_graph.engine.writing import Recorder
 from aesg_graph.learning import LearningRules
 from aesg_graph.learning.aging import consolidate, plan_capacity, prune_quota
@@ -29,26 +30,34 @@ class Consolidation:
 class Caretaker:
     """Plans consolidation and capacity from what cache and graph say, and records them."""
 
-    def __init__(self, recorder: Recorder, residency: Residency, config: AESGConfig) -> None:
+    def __init__(self, recorder: Recorder, residency: Residency, config: AESGConfig, lease: Lease) -> None:
         self.recorder = recorder
         self.residency = residency
         self.config = config
+        self.lease = lease
 
-    def consolidate(self, rules: LearningRules) -> Consolidation:
-        """Epoch + 1; in modes that prune, what is due goes, weakest first, within ``max_prune_fraction``."""
+    def consolidate(self, rules: LearningRules) -> Consolidation | None:
+        """Epoch + 1; in modes that prune, what is due goes, weakest first, within ``max_prune_fraction``.
+
+        None while another process looks after the memory.
+        """
+        tenure = self.lease.hold()
+        if tenure is None:
+            return None
         epoch, before = self.recorder.epoch, self.recorder.concepts
         due = self.due(epoch + 1, prune_quota(before, rules))
-        self.recorder.record_in_parts(consolidate(due, before, epoch, rules))
+        self.recorder.record_in_parts(consolidate(due, before, epoch, rules), tenure.fence)
         return Consolidation(epoch + 1, before - self.recorder.concepts)
 
     def keep_capacity(self, rules: LearningRules) -> int:
         """Prune the weakest concepts over ``max_concepts``, in modes that prune; how many went."""
         excess = rules.excess(self.recorder.concepts)
-        if excess <= 0:
+        tenure = self.lease.hold() if excess > 0 else None
+        if tenure is None:
             return 0
         before = self.recorder.concepts
         ids, fades = self.weakest(excess)
-        self.recorder.record_in_parts(plan_capacity(ids, fades, excess))
+        self.recorder.record_in_parts(plan_capacity(ids, fades, excess), tenure.fence)
         return before - self.recorder.concepts
 
     def due(self, epoch: int, limit: int) -> Ids:

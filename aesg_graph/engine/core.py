@@ -19,11 +19,13 @@ from aesg_graph.config import AESGConfig
 from aesg_graph.engine import authoring, inputs
 from aesg_graph.engine.caching import close_residency, make_writable, open_residency
 from aesg_graph.engine.consolidation import Caretaker, Consolidation
-from aesg_graph.engine.embedded import open_backend
+from aesg_graph.engine.following import Follower
 from aesg_graph.engine.inspection import Inspector
+from aesg_graph.engine.opening import open_backend
 from aesg_graph.engine.recall import Query, Recall, Recaller, agreement
 from aesg_graph.engine.rekeying import Encode, Progress, rekey
 from aesg_graph.engine.steps import StepHandle, Steps
+from aesg_graph.engine.tenure import Lease
 from aesg_graph.engine.working import load_working, save_working
 from aesg_graph.engine.writing import Recorder
 from aesg_graph.errors import AESGMemoryError
@@ -60,11 +62,29 @@ class MemoryEngine:
         self.residency = open_residency(backend, private=self._mode is Mode.INFERENCE)
         self.recorder = Recorder(backend, self.residency, self._lock)
         self.recaller = Recaller(self.residency, self.config)
-        self.caretaker = Caretaker(self.recorder, self.residency, self.config)
+        self.lease = Lease(backend.shared, self._holder, self.settings.lease_seconds)
+        self.caretaker = Caretaker(self.recorder, self.residency, self.config, self.lease)
         self.inspector = Inspector(self)
         self.steps = Steps(self.recorder.record, self.working.end_sequences, self._begin_lessons)
         self.blocked = 0
         self.consolidations = 0
+        self.follower = self._follow() if backend.shared is not None else None
+
+    def _follow(self) -> Follower:
+        """Take up writing now (a forward pass waits for no server), and keep up with the other processes."""
+        shared = self._backend.shared
+        assert shared is not None
+        if self._mode is not Mode.INFERENCE:
+            self.recorder.flusher()
+        follower = Follower(shared, self.recorder, self.residency, self.lease, self.steps.writing)
+        follower.between()
+        attendant = self.recorder.attendant()
+        attendant.between, attendant.interval = follower.between, self.settings.refresh_interval
+        attendant.start()
+        return follower
+
+    def _holder(self) -> str:
+        return f"{self._backend.writer}:{self._backend.journal.incarnation}"
 
     def _begin_lessons(self) -> Step:
         self._check()  # again: it may have been closed while this lesson waited for its turn
@@ -226,7 +246,8 @@ class MemoryEngine:
     def consolidate(self) -> Consolidation | None:
         """Begin the next epoch and, in TRAIN, prune what is due.
 
-        None where the mode forbids it, and inside a step, at whose exit it is done.
+        None where the mode forbids it, while another process has the lease, and inside a step, at whose exit it is
+        done.
         """
         self._check()
         if not self._mode.consolidates:
@@ -237,9 +258,11 @@ class MemoryEngine:
         with self.steps.writing:
             return self._consolidate()
 
-    def _consolidate(self) -> Consolidation:
+    def _consolidate(self) -> Consolidation | None:
         self._check()
         done = self.caretaker.consolidate(self._rules)
+        if done is None:
+            return None
         self.consolidations += 1
         log.debug("epoch %d began, %d concepts pruned", done.epoch, done.pruned)
         return done
@@ -263,6 +286,9 @@ class MemoryEngine:
             if wanted is not Mode.INFERENCE and self._mode is Mode.INFERENCE:
                 self._backend.record(self.config)
                 make_writable(self._backend, self.residency)
+                if self.follower is not None:
+                    self.follower.freshness.begin(self.residency.seen)
+                    self.recorder.flusher()
             self._mode = wanted
 
     @property
@@ -300,6 +326,7 @@ class MemoryEngine:
         with self.steps.writing, ExitStack() as last:
             self._closed = True
             last.callback(self._let_go)
+            last.callback(self.lease.release)
             if self._mode is not Mode.INFERENCE or self.recorder.writing:
                 last.callback(save_working, self._backend.directory.working, self.working)
             self.recorder.stop(self.settings.flush_timeout)
@@ -307,7 +334,11 @@ class MemoryEngine:
     def _let_go(self) -> None:
         with self._lock:  # not while somebody reads
             try:
-                close_residency(self._backend, self.residency, clean=self.recorder.broken is None)
+                if self.follower is not None:
+                    self.residency.seen = self.follower.freshness.seen
+                close_residency(
+                    self._backend, self.residency, self.recorder.incarnation, clean=self.recorder.broken is None
+                )
             finally:
                 self._backend.close()
 

@@ -1,23 +1,22 @@
-"""The embedded engine's stores in one directory: opened, taken up for writing, closed.
+"""The embedded engine's stores in one directory: created, opened, closed.
 
-Everything that knows that the graph is an SQLite file and the vectors an Edge shard is here; the rest of the engine
-sees :class:`Backend`.
+Everything that knows that the graph is an SQLite file and the vectors an Edge shard is here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aesg_graph.config import AESGConfig
-from aesg_graph.errors import AESGConfigError, AESGStorageError
+from aesg_graph.engine.backend import Backend
+from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
-from aesg_graph.stores.abc import GraphStore, MemoryHead, Outcome, VectorStore
+from aesg_graph.stores.abc import MemoryHead, VectorStore
 from aesg_graph.stores.edge import EdgeVectorStore
 from aesg_graph.stores.sqlite import SqliteGraphStore
-from aesg_graph.sync import Flusher, Journal, MemoryDirectory, take_up_writing
+from aesg_graph.sync import Journal, MemoryDirectory
 
 FIRST_INCARNATION = 1
 
@@ -50,72 +49,13 @@ class LazyVectors:
                 self._store.close()
 
 
-@dataclass
-class Backend:
-    """A memory's directory, journal and stores, as opened."""
-
-    directory: MemoryDirectory
-    journal: Journal
-    graph: GraphStore
-    vectors: LazyVectors
-    config: AESGConfig
-    settings: StoreSettings
-    taken_up: bool = False
-
-    def in_order(self) -> bool:
-        """Whether journal and graph agree on how far this writer has come, with nothing left to send."""
-        if self.journal.bytes_pending or self.journal.writer is None:
-            return not self.journal.bytes_pending
-        state = self.graph.writer(self.journal.writer)
-        return state is not None and state.sequence == self.journal.last_sequence
-
-    def recover(self) -> list[Outcome]:
-        """Carry lessons that the journal still holds into the stores, under the incarnation that recorded them."""
-        if not self.journal.bytes_pending:
-            return []
-        return self.flusher().recover()
-
-    @property
-    def writer(self) -> int:
-        """The number under which this directory writes; taken up before it is asked for."""
-        if self.journal.writer is None:
-            raise AESGStorageError(
-                f"The journal in {self.directory.path} has no writer, expected writing to be taken up"
-            )
-        return self.journal.writer
-
-    def record(self, config: AESGConfig) -> None:
-        """Let the graph's head say what the memory is, if it says otherwise; the mode that it opens in stays."""
-        recorded = AESGConfig.from_json(self.graph.head().config)
-        wanted = replace(config, memory_mode=recorded.memory_mode)
-        if wanted != recorded:
-            self.graph.configure(wanted.to_json(), wanted.thresholds)
-
-    def flusher(self) -> Flusher:
-        """A flusher over these stores, not yet started."""
-        return Flusher(self.journal, self.graph, self.vectors, journal_bytes=self.settings.journal_bytes)
-
-    def take_up_writing(self) -> None:
-        """Become the directory's writer: a new incarnation, or a new number where the old one is not ours to use."""
-        if not self.taken_up:
-            take_up_writing(self.journal, self.graph, self.directory.identity, self.recover)
-            self.taken_up = True
-
-    def close(self) -> None:
-        """Release everything, whatever fails on the way."""
-        with contextlib.ExitStack() as stack:
-            for part in (self.directory, self.journal, self.graph, self.vectors):
-                stack.callback(part.close)
-
-
-def open_backend(path: Path, config: AESGConfig | None, settings: StoreSettings) -> Backend:
+def open_embedded(path: Path, config: AESGConfig | None, settings: StoreSettings) -> Backend:
     """Open or create the memory in ``path``. With ``config`` None an existing memory keeps its own."""
-    if settings.engine != "embedded":  # pragma: no cover - settings refuse other engines in this version
-        raise AESGConfigError(f"engine is {settings.engine!r}, expected 'embedded'")
     dims = (config.vector_dim, config.value_dim) if config is not None else (None, None)
     directory = MemoryDirectory.create_or_open(path, *dims)
     with contextlib.ExitStack() as undo:
         undo.callback(directory.close)
+        directory.require("embedded")
         if directory.fresh:
             backend = _create(directory, config or AESGConfig(), settings, undo)
         else:

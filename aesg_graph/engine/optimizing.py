@@ -14,7 +14,7 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from aesg_graph.engine.embedded import open_backend
+from aesg_graph.engine.opening import open_backend
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.edge.index import build_index
@@ -48,6 +48,10 @@ def optimize(
     path = Path(directory).expanduser()
     MemoryDirectory.create_or_open(path, read_only=True)  # there is a memory: nothing will be created
     settings = settings or StoreSettings()
+    if settings.engine == "served":
+        raise AESGStorageError(
+            "optimize() was asked of a served memory, expected an embedded one: Qdrant indexes by itself"
+        )
     backend = open_backend(path, None, settings)
     try:
         if not backend.in_order():

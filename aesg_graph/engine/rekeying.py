@@ -10,7 +10,7 @@ import numpy as np
 
 from aesg_graph.concepts import Ids
 from aesg_graph.engine import inputs
-from aesg_graph.errors import AESGMemoryError
+from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.operations import Rekey
 
 if TYPE_CHECKING:
@@ -43,7 +43,13 @@ def rekey(
     if not engine.mode.creates:
         return 0
     engine.flush()
-    version = engine.recorder.key_version + 1
+    tenure = engine.lease.hold()
+    if tenure is None:
+        raise AESGStorageError(
+            "The memory cannot be rekeyed now: another process has its lease, or its server does not answer; expected "
+            "the lease to be free"
+        )
+    version = max(engine.recorder.key_version, engine.residency.graph.head().key_version) + 1
     total = engine.recorder.concepts if ids is None else len(ids)
     done = seen = 0
     for part, sources in pages(engine, ids, batch):
@@ -53,7 +59,7 @@ def rekey(
             keys = encoded(engine, encode, [s for s in sources if s is not None])
             with engine.steps.writing:
                 engine.recorder.make_room()
-                engine.recorder.record([Rekey(part[has], keys, version, encoder)])
+                engine.recorder.record([Rekey(part[has], keys, version, encoder)], fence=tenure.fence)
             done += int(has.sum())
         if progress is not None:
             progress(seen, total)

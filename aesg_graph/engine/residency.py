@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from aesg_graph.cache import ConceptCache
-from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, Subgraph, among
+from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, Ints, Subgraph, VectorTable, among, without
 from aesg_graph.operations import Batch, Operation, born_ids, doomed_ids, named_ids, restrict
-from aesg_graph.stores.abc import GraphStore, Indexed, VectorStore
+from aesg_graph.stores.abc import GraphStore, Indexed, Shared, VectorStore
+from aesg_graph.sync.freshness import positions_now
 
 log = logging.getLogger("aesg_graph.cache")
 
@@ -40,12 +41,16 @@ class Residency:
         self.vectors = vectors
         self.fetched = 0
         """Concepts read from the stores since the memory was opened."""
+        self.seen: dict[int, int] = {}
+        """Where other processes write too: up to which sequence each writer's changes are in the cache, as opened."""
         self._leaving: dict[int, int] = {}
 
     # -- building ---------------------------------------------------------------------------------------------------
 
     def build(self) -> None:
         """Fill an empty cache from the stores, if all of it fits."""
+        if isinstance(self.graph, Shared):
+            self.seen = positions_now(self.graph)  # before anything is read: what comes meanwhile is seen again
         total = self.graph.count()
         if total.concepts == 0:
             self.cache.complete = True
@@ -151,19 +156,38 @@ class Residency:
         if self._leaving:
             self._leaving = {i: s for i, s in self._leaving.items() if s > sequence}
 
-    def reread(self, ids: Ids, unsent: list[Batch]) -> None:
-        """Replace rows that the stores carried out differently, and apply unsent batches to them again."""
-        ids = np.unique(ids)
-        found = self.graph.read(ids)
+    def versions(self, ids: Ids) -> tuple[Ids, Ints]:
+        """Those of ``ids`` that are resident, ascending, and the versions of their keys."""
+        here = ids[self.cache.lookup(ids) >= 0]
+        rows = self.cache.read(here, edges=False).concepts
+        return rows.ids, rows.versions
+
+    def replace(self, ids: Ids, found: Subgraph, vectors: VectorTable, unsent: list[Batch]) -> None:
+        """Put rows of ``ids`` as the stores have them over those that are here, and apply unsent batches again.
+
+        ``vectors`` has those of concepts that were not resident, or whose keys are of another version. What is not
+        ``found`` is gone.
+        """
         self.cache.forget(np.setdiff1d(ids, found.concepts.ids))
         staying = take(found.concepts, np.isin(found.concepts.ids, self._staying(found.concepts.ids)))
         if len(staying):
-            self.cache.insert(staying, self.vectors().fetch(staying.ids), self._without_leaving(found.edges))
+            here = self.cache.vectors(without(staying.ids, vectors.ids))
+            self.cache.insert(staying, joined(here, vectors), self._without_leaving(found.edges))
         for batch in unsent:
             for operation in batch.operations:
                 again = restrict(operation, ids)
                 if again is not None:
                     self.cache.apply(again, batch.sequence, batch.at)
+
+
+def joined(first: VectorTable, second: VectorTable) -> VectorTable:
+    """Two tables of distinct ids as one, in ascending id order."""
+    order = np.argsort(np.concatenate([first.ids, second.ids]))
+    columns = {
+        column.name: np.concatenate([getattr(first, column.name), getattr(second, column.name)])[order]
+        for column in fields(VectorTable)
+    }
+    return VectorTable(**columns)
 
 
 def take(table: ConceptTable, keep: Flags) -> ConceptTable:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from aesg_graph.concepts import COUNTER_BITS, Ids, among, distinct, without
-from aesg_graph.engine.embedded import Backend
+from aesg_graph.concepts import COUNTER_BITS, Ids, Subgraph, VectorTable, among, distinct, without
+from aesg_graph.engine.backend import Backend
 from aesg_graph.engine.residency import Residency
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.operations import (
@@ -32,8 +33,19 @@ from aesg_graph.operations import (
     doomed_ids,
     named_ids,
 )
-from aesg_graph.stores.abc import Outcome
+from aesg_graph.stores.abc import MemoryHead, Outcome
 from aesg_graph.sync import CACHE_APPLIED, Event, Flusher, reach
+
+
+@dataclass(frozen=True, eq=False)
+class Fetched:
+    """What the stores said of some concepts, and of the memory as a whole."""
+
+    ids: Ids
+    found: Subgraph
+    vectors: VectorTable
+    head: MemoryHead
+    concepts: int
 
 
 class Recorder:
@@ -43,32 +55,39 @@ class Recorder:
         self.backend = backend
         self.residency = residency
         self.lock = lock
+        head = backend.graph.head()
         self.concepts = backend.graph.count().concepts
-        self.epoch = backend.graph.head().epoch
-        self.key_version = backend.graph.head().key_version
+        self.epoch, self.key_version, self.incarnation = head.epoch, head.key_version, head.incarnation
         self.changes = 0
         """How often the memory has changed since it was opened."""
         self.voided = 0
         self.broken: str | None = None
+        self.writing = False
+        """Whether this process has written, or is about to."""
         self._flusher: Flusher | None = None
         self._counter = 0
+        self._unproven = False
+        """Whether the last batch that changed anything is the last of all: nobody can be sure that it is seen whole."""
 
     # -- life -------------------------------------------------------------------------------------------------------
 
     def flusher(self) -> Flusher:
         """The running flusher; the first call takes up writing in this directory."""
         with self.lock:
-            if self._flusher is None:
+            if not self.writing:
                 self.backend.take_up_writing()
                 self._counter = self.backend.journal.counter
+                self._unproven = self.backend.shared is not None
+                self.writing = True
+            return self.attendant()
+
+    def attendant(self) -> Flusher:
+        """The flusher, whether or not this process writes: it also looks after what others do."""
+        with self.lock:
+            if self._flusher is None:
                 self._flusher = self.backend.flusher()
                 self._flusher.on_settled = self._settled
             return self._flusher
-
-    @property
-    def writing(self) -> bool:
-        """Whether this process has written, or is about to."""
-        return self._flusher is not None
 
     def check(self) -> None:
         """Raise what went wrong in the background since the last call, if anything did."""
@@ -81,7 +100,10 @@ class Recorder:
         """Flush and end the flusher."""
         if self._flusher is not None:
             try:
-                self._flusher.flush(timeout)
+                if self.writing:
+                    self._flusher.flush(timeout)
+                    self.prove()
+                    self._flusher.flush(timeout)
             finally:
                 self._flusher.stop(timeout)
 
@@ -101,8 +123,10 @@ class Recorder:
         """Wait while the journal is full. Called without the lock, before a lesson is taken."""
         self.flusher().wait_for_room(self.backend.settings.write_timeout)
 
-    def record(self, operations: Sequence[Operation], events: Sequence[Event] | None = None) -> Batch | None:
-        """Acknowledge operations: journal, then cache. None for no operations."""
+    def record(
+        self, operations: Sequence[Operation], events: Sequence[Event] | None = None, fence: int | None = None
+    ) -> Batch | None:
+        """Acknowledge operations: journal, then cache. None for no operations. ``fence``: of the lease they need."""
         if not operations:
             return None
         planned = tuple(operations)
@@ -112,8 +136,9 @@ class Recorder:
             self.residency.cache.reserve(planned)
             happened = self.events(planned) if events is None else events
             leaving = self._leaving(planned)
-            batch = self.backend.journal.append(planned, time.time(), happened, self._counter)
+            batch = self.backend.journal.append(planned, time.time(), happened, self._counter, fence)
             self.changes += 1
+            self._unproven = self.backend.shared is not None
             self._apply(batch)
             reach(CACHE_APPLIED)
             self.concepts += sum(len(born_ids(o)) for o in planned) - int(
@@ -131,11 +156,19 @@ class Recorder:
         born = np.concatenate([born_ids(operation) for operation in planned])
         return distinct(np.concatenate([self.residency.known(once), once[among(once, born)]]))
 
-    def record_in_parts(self, operations: Sequence[Operation]) -> None:
+    def record_in_parts(self, operations: Sequence[Operation], fence: int | None = None) -> None:
         """Record large operations as one batch each, so that no transaction grows without bound."""
         for operation in operations:
             self.make_room()
-            self.record([operation])
+            self.record([operation], fence=fence)
+
+    def prove(self) -> None:
+        """Once all is in the stores, an empty batch: seeing it, others know that what came before is whole."""
+        with self.lock:
+            if self.writing and self._unproven and not self.backend.journal.bytes_pending:
+                batch = self.backend.journal.append((), time.time())
+                self._unproven = False
+                self.attendant().submit(batch)
 
     def _apply(self, batch: Batch) -> None:
         try:
@@ -156,12 +189,35 @@ class Recorder:
         with self.lock:
             self.voided += sum(o.voided for o in outcomes)
             self.residency.settle(sequence)
-            ids = np.concatenate([np.empty(0, np.int64), *map(self._disputed, outcomes)])
-            if ids.size:
-                self.residency.reread(ids, self.unsent(sequence))
+        ids = distinct(np.concatenate([np.empty(0, np.int64), *map(self._disputed, outcomes)]))
+        counted_on = any(o.status == "refused" or o.declined.size for o in outcomes)
+        if ids.size or counted_on:
+            self.take_over(self.fetch(ids, all_vectors=True), sequence, counted_on)
+
+    # -- what the stores say ----------------------------------------------------------------------------------------
+
+    def fetch(self, ids: Ids, all_vectors: bool) -> Fetched:
+        """Read concepts from the stores, holding no lock; without ``all_vectors`` only those whose keys may differ."""
+        graph = self.backend.graph
+        with self.lock:
+            here, versions = self.residency.versions(ids)
+        found = graph.read(ids)
+        rows = found.concepts
+        wanted = rows.ids
+        if not all_vectors and here.size:
+            place = np.minimum(np.searchsorted(here, rows.ids), len(here) - 1)
+            wanted = rows.ids[(here[place] != rows.ids) | (versions[place] != rows.versions)]
+        return Fetched(ids, found, self.residency.vectors().fetch(wanted), graph.head(), graph.count().concepts)
+
+    def take_over(self, fetched: Fetched, settled: int = 0, recount: bool = True) -> None:
+        """Put what was fetched over what is in the cache, and what is unsent (after ``settled``) over that."""
+        with self.lock:
+            unsent = self.unsent(settled)
+            if fetched.ids.size:
+                self.residency.replace(fetched.ids, fetched.found, fetched.vectors, unsent)
                 self.changes += 1
-            if any(o.status == "refused" or o.declined.size for o in outcomes):
-                self._resume_from_stores(self.unsent(sequence))
+            if recount:
+                self._resume_from_stores(fetched, unsent)
 
     def _disputed(self, outcome: Outcome) -> Ids:
         """The concepts whose rows in the stores may differ from those in the cache."""
@@ -183,15 +239,17 @@ class Recorder:
                     raise
         return found
 
-    def _resume_from_stores(self, unsent: list[Batch]) -> None:
-        """What was refused or declined may have been counted on: read epoch and count again, and add what is unsent."""
-        graph = self.backend.graph
+    def _resume_from_stores(self, fetched: Fetched, unsent: list[Batch]) -> None:
+        """Epoch and count as the stores have them, and what is unsent on top."""
         later = [op for batch in unsent for op in batch.operations]
-        self.epoch = max([graph.head().epoch, *(op.epoch for op in later if isinstance(op, Advance))])
+        self.epoch = max([fetched.head.epoch, *(op.epoch for op in later if isinstance(op, Advance))])
+        self.key_version = max(self.key_version, fetched.head.key_version)
         born = distinct(np.concatenate([np.empty(0, np.int64), *map(born_ids, later)]))
         doomed = distinct(np.concatenate([np.empty(0, np.int64), *map(doomed_ids, later)]))
-        gone = without(doomed, without(graph.absent(doomed), born))
-        self.concepts = graph.count().concepts + len(born) - len(gone)
+        gone = doomed
+        if doomed.size:
+            gone = without(doomed, without(self.backend.graph.absent(doomed), born))
+        self.concepts = fetched.concepts + len(born) - len(gone)
 
     # -- history ----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from aesg_graph.sync.events import EVENT_TYPES, Event
 from aesg_graph.sync.failpoints import CACHE_APPLIED, STEPS, reach
 from aesg_graph.sync.findings import Finding, Kind
 from aesg_graph.sync.flusher import Flusher, GroupLimits, Lag
+from aesg_graph.sync.freshness import Freshness, News
 from aesg_graph.sync.journal import Journal, Refused
 from aesg_graph.sync.lock import Holder
 from aesg_graph.sync.opening import Reason, Taken, take_up_writing
@@ -20,12 +21,14 @@ __all__ = [
     "Finding",
     "Flusher",
     "Format",
+    "Freshness",
     "GroupLimits",
     "Holder",
     "Journal",
     "Kind",
     "Lag",
     "MemoryDirectory",
+    "News",
     "Reason",
     "Refused",
     "Taken",

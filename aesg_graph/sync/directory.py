@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aesg_graph.errors import AESGStorageError
+from aesg_graph.settings import Engine
 from aesg_graph.sync.lock import DirectoryLock, Holder, holder
 
 FORMAT_VERSION = 1
@@ -33,6 +34,13 @@ REQUIRED = {
 }
 """What a completed directory must have, and how to mend its absence."""
 MENDABLE = (JOURNAL, VECTORS)
+ON_SERVERS = (GRAPH, VECTORS)
+"""What the directory of a served memory lacks: it is on the servers."""
+HINTS = {
+    "embedded": "expected no addresses of servers; 'aesg copy' takes a memory from one engine to the other",
+    "served": "expected the settings graph, vectors and memory (AESG_GRAPH, AESG_VECTORS, AESG_MEMORY)",
+}
+"""What opens a directory of each engine."""
 COMPONENTS = (FORMAT, LOCK, JOURNAL, GRAPH, VECTORS, CACHE, WORKING)
 
 
@@ -130,12 +138,12 @@ class MemoryDirectory:
         """The live process that has the directory open for writing, None when there is none."""
         return holder(self.path / LOCK)
 
-    def complete(self, vector_dim: int, value_dim: int, memory: str | None = None) -> None:
+    def complete(self, vector_dim: int, value_dim: int, memory: str | None = None, engine: Engine = "embedded") -> None:
         """Creation has ended: everything is in place and synced. Survives a power cut once it has returned.
 
         ``memory`` is the memory's name (default: the directory's).
         """
-        form = Format(FORMAT_VERSION, vector_dim, value_dim, "embedded", memory or self.path.name)
+        form = Format(FORMAT_VERSION, vector_dim, value_dim, engine, memory or self.path.name)
         new = self.path / (FORMAT + ".new")
         try:
             with open(new, "w", encoding="utf-8") as file:
@@ -148,6 +156,19 @@ class MemoryDirectory:
         except OSError as error:
             raise AESGStorageError(f"Memory directory {self.path} cannot be completed: {error}") from error
         self.format = form
+
+    def require(self, engine: Engine, memory: str | None = None) -> None:
+        """AESGStorageError unless the directory belongs to this engine and, if a name is given, to this memory."""
+        form = self.format
+        if form is None:
+            return
+        if form.engine != engine:
+            raise AESGStorageError(f"Memory directory {self.path} is of the {form.engine} engine, {HINTS[form.engine]}")
+        if memory is not None and form.memory != memory:
+            raise AESGStorageError(
+                f"Memory directory {self.path} belongs to the memory {form.memory!r}, but memory={memory!r} was asked "
+                "for"
+            )
 
     def close(self) -> None:
         """Give the lock back. Closing twice is allowed."""
@@ -182,6 +203,8 @@ def _validated(path: Path, vector_dim: int | None, value_dim: int | None, repair
         if given is not None and given != there:
             raise AESGStorageError(f"Memory directory {path} has {name}={there}, but {name}={given} was asked for")
     for component, mend in REQUIRED.items():
+        if form.engine == "served" and component in ON_SERVERS:
+            continue
         if not (path / component).exists() and not (repair and component in MENDABLE):
             raise AESGStorageError(f"{path / component} is missing from the memory directory: {mend}")
     return form

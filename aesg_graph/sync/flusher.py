@@ -27,11 +27,14 @@ RECENT_BYTES = 64 << 20
 """Batches kept in memory until they are settled; beyond that they are read from the journal again."""
 FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
 """Seconds until a failed group is tried again, doubling from the first to the longest."""
+SHORTEST_INTERVAL = 0.01
+"""Seconds between two looks at what happens elsewhere, however short an interval was asked for."""
 JOURNAL_BYTES = 1 << 30
 EXIT_SECONDS = 10.0
 """How long the interpreter's exit waits for the group that a flusher is at."""
 
 OnSettled = Callable[[list[Outcome], int], None]
+Between = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,11 @@ class Flusher:
 
     ``on_settled`` is called with the outcomes of a group and its last sequence when both stores have it, before it
     leaves the journal: the owner reads again what was declined, refused or skipped. It may take a lock, so whoever
-    holds that lock must not call a method here that waits (``flush``, ``wait_for_room``, ``stop``, ``close``).
+    holds that lock must not call a method here that waits (``flush``, ``wait_for_room``, ``stop``, ``close``,
+    ``attend``).
+
+    ``between`` is called between transactions, at most every ``interval`` seconds and on demand (:meth:`attend`): what
+    must not happen while this process writes. What it raises is told by ``attend`` alone.
     """
 
     def __init__(
@@ -67,9 +74,17 @@ class Flusher:
         limits: GroupLimits | None = None,
         journal_bytes: int = JOURNAL_BYTES,
         on_settled: OnSettled | None = None,
+        patient: bool = False,
     ) -> None:
-        """``vectors`` gives the vector store when one is needed. What is durable is the journal's to say."""
+        """``vectors`` gives the vector store when one is needed. What is durable is the journal's to say.
+
+        With ``patient`` a store that fails is no caller's concern (servers come and go): only ``flush`` and
+        ``wait_for_room`` tell of it.
+        """
         self.on_settled = on_settled
+        self.between: Between | None = None
+        self.interval = 0.0
+        self._patient = patient
         self._journal = journal
         self._carrier = Carrier(graph, vectors, journal.durability)
         self._limits = limits or GroupLimits()
@@ -87,6 +102,11 @@ class Flusher:
         self._last_failure: Exception | None = None
         self._failing = False
         self._untold: Exception | None = None
+        self._attended = 0
+        self._asked = 0
+        self._attending = False
+        self._absent: Exception | None = None
+        self._due = 0.0
 
     # -- the owner's side -----------------------------------------------------------------------------------------
 
@@ -174,6 +194,27 @@ class Flusher:
             text = self._failure_text()
         raise AESGStorageError(text) from failure
 
+    def attend(self, timeout: float) -> None:
+        """Have ``between`` called now, and wait until it was. What it raised is raised; AESGStorageError in vain."""
+        self.start()
+        deadline = time.monotonic() + timeout
+        with self._state:
+            self._asked = wanted = self._attended + 2 if self._attending else self._attended + 1
+            self._state.notify_all()
+            while self._attended < wanted:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._stopping:
+                    why = f": {_told(self._last_failure)}" if self._failing and self._last_failure else ""
+                    raise AESGStorageError(f"The stores were not looked at again within {timeout} s{why}")
+                self._state.wait(left)
+            if self._absent is not None:
+                raise self._absent
+
+    @property
+    def failure(self) -> str | None:
+        """Why lessons are not getting to the stores at present, None while they are."""
+        return _told(self._last_failure) if self._failing and self._last_failure is not None else None
+
     def lag(self) -> Lag:
         """What waits for the stores."""
         return Lag(len(self._journal.pending()), self._journal.bytes_pending)
@@ -202,8 +243,12 @@ class Flusher:
     # -- the thread's side ----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while group := self._next_group():
-            self._settle_in_the_end(group)
+        while not self._stopping:
+            group = self._next_group()
+            if group:
+                self._settle_in_the_end(group)
+            if self._is_due() and not self._stopping:
+                self._look_up()
         with contextlib.suppress(Exception):  # a sweep finds these tombstones too
             self._carrier.report_removed()
 
@@ -214,8 +259,10 @@ class Flusher:
             while not self._stopping:
                 group = self._journal.backlog(self._submitted, self._limits.batches, self._limits.bytes)
                 self._idle = not group
+                if self._is_due():
+                    return group
                 if not group:
-                    self._state.wait()
+                    self._state.wait(self._patience())
                     continue
                 now = time.monotonic()
                 ripe = now + self._limits.linger if ripe is None else ripe
@@ -223,6 +270,28 @@ class Flusher:
                     return group
                 self._state.wait(ripe - now)
             return []
+
+    def _is_due(self) -> bool:
+        return self.between is not None and (self._asked > self._attended or time.monotonic() >= self._due)
+
+    def _patience(self) -> float | None:
+        """Seconds until ``between`` is due, None if it never is."""
+        return None if self.between is None else max(0.0, self._due - time.monotonic())
+
+    def _look_up(self) -> None:
+        assert self.between is not None
+        absent: Exception | None = None
+        self._attending = True
+        try:
+            self.between()
+        except Exception as error:
+            absent = error
+        with self._state:
+            self._attending = False
+            self._attended += 1
+            self._absent = absent
+            self._due = time.monotonic() + max(self.interval, SHORTEST_INTERVAL)
+            self._state.notify_all()
 
     def _is_full(self, group: Sequence[int]) -> bool:
         return len(group) >= self._limits.batches or self._journal.bytes_pending >= self._limits.bytes
@@ -237,7 +306,8 @@ class Flusher:
             except Exception as error:
                 with self._state:
                     self._failures += 1
-                    self._last_failure = self._untold = error
+                    self._last_failure = error
+                    self._untold = None if self._patient else error
                     self._failing = True
                     self._state.notify_all()
                     if not self._stopping:

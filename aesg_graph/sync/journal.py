@@ -119,7 +119,12 @@ class Journal:
         )
 
     def append(
-        self, operations: Sequence[Operation], at: float, events: Sequence[Event] = (), counter: int | None = None
+        self,
+        operations: Sequence[Operation],
+        at: float,
+        events: Sequence[Event] = (),
+        counter: int | None = None,
+        fence: int | None = None,
     ) -> Batch:
         """Record operations as the writer's next batch, with the events and the id counter that go with them.
 
@@ -129,7 +134,7 @@ class Journal:
         with self._lock:
             if self.writer is None:
                 raise AESGStorageError(f"The journal {self.path} has no writer yet: begin() comes first")
-            batch = Batch(self.writer, self.incarnation, self.last_sequence + 1, at, tuple(operations))
+            batch = Batch(self.writer, self.incarnation, self.last_sequence + 1, at, tuple(operations), fence)
             payload = batch.encode()
             counter = self.counter if counter is None else counter
             with self._transaction(f"extended by batch {batch.sequence} of {len(payload)} bytes"):
