@@ -21,7 +21,8 @@ class RetrievedContext:
     padding.
 
     ids [B, K] int64 (-1 pads); energies [B, K]; mask [B, K] bool; vectors [B, K, D] and values [B, K, V] (None without
-    ``value_dim``), zero where padded; has_value [B, K]; stability [B, K]; explanation [B] in [0, 1]; novel [B].
+    ``value_dim``), zero where padded; has_value [B, K]; stability [B, K]; explanation [B] in [0, 1]; novel [B]; cut_off
+    [B] bool, rows that were answered while a server did not answer (see :attr:`degraded`).
     """
 
     query: Tensor = field(repr=False)
@@ -34,6 +35,7 @@ class RetrievedContext:
     stability: Tensor = field(repr=False)
     explanation: Tensor
     novel: Tensor
+    cut_off: Tensor = field(repr=False)
     read_temperature: float = 0.05
     seed_threshold: float = 0.1
 
@@ -42,7 +44,7 @@ class RetrievedContext:
         """What the retrieval operator ``found`` for the flat form of ``query``, in the query's shape."""
         shape = query.shape[:-1]
         laid = found if len(shape) == 1 else [tensor.reshape((*shape, *tensor.shape[1:])) for tensor in found]
-        ids, energies, vectors, values, has_value, stability, explanation, novel = laid
+        ids, energies, vectors, values, has_value, stability, explanation, novel, cut_off = laid
         context = cls(
             query=query,
             ids=ids,
@@ -54,10 +56,16 @@ class RetrievedContext:
             stability=stability,
             explanation=explanation,
             novel=novel,
+            cut_off=cut_off,
             read_temperature=config.read_temperature,
             seed_threshold=config.seed_threshold,
         )
         return context.trimmed() if query.dim() == 1 else context
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a server did not answer: what is not in the cache is missing, and what other processes did may be."""
+        return bool(self.cut_off.any())
 
     def read(self) -> Tensor:
         """Attention over the retrieved concepts with one null slot: [B, V], or [B, D] where the memory holds no values.
@@ -102,6 +110,7 @@ class RetrievedContext:
             stability=self.stability[taken],
             explanation=self.explanation,
             novel=self.novel,
+            cut_off=self.cut_off,
             read_temperature=self.read_temperature,
             seed_threshold=self.seed_threshold,
         )

@@ -17,6 +17,7 @@ from aesg_graph.concepts import Concept, Edge
 from aesg_graph.config import AESGConfig
 from aesg_graph.context import RetrievedContext
 from aesg_graph.engine import inputs
+from aesg_graph.engine.health import Health
 from aesg_graph.engine.recall import Recall
 from aesg_graph.engine.steps import StepHandle
 from aesg_graph.errors import AESGMemoryError
@@ -257,6 +258,14 @@ class AESGMemory(EngineHolder):
     def flush(self, timeout: float | None = None) -> None:
         """Wait until every lesson is in the stores."""
         self.engine.flush(timeout)
+
+    def refresh(self, timeout: float | None = None) -> None:
+        """Take over what other processes wrote, now; by itself it happens every ``refresh_interval`` seconds."""
+        self.engine.refresh(timeout)
+
+    def health(self) -> Health:
+        """How servers and journal are: reachable or why not, what waits, whether answers may lack something."""
+        return self.engine.health()
 
     # -- names that AESG users know ---------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ _modules: weakref.WeakValueDictionary[int, AESGMemory] = weakref.WeakValueDictio
 _handles = itertools.count(1)
 
 
-Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class Asked(NamedTuple):
@@ -62,7 +62,7 @@ def _module(handle: int) -> AESGMemory:
 torch.library.define(
     "aesg::retrieve",
     "(Tensor query, Tensor? value, Tensor(a!) clock, int handle, int learn, bool training, int steps, "
-    "str? kind, int? region, str? sources) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "str? kind, int? region, str? sources) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 
@@ -79,7 +79,7 @@ def _retrieve(
     region: int | None,
     sources: str | None,
 ) -> Found:
-    """Recall for [R, D] queries: ids, energies, vectors, values, has_value, stability, explanation, novel."""
+    """Recall for [R, D] queries: ids, energies, vectors, values, has_value, stability, explanation, novel, degraded."""
     asked = Asked(learn, training, steps, kind, region, sources)
     found = _module(handle).answer(query.float(), None if value is None else value.float(), asked)
     clock.add_(1)
@@ -99,6 +99,7 @@ def _retrieve(
         there(found.stability),
         there(found.explanation),
         there(found.novel, np.bool_),
+        there(np.full(len(found.novel), found.degraded), np.bool_),
     )
 
 
@@ -129,6 +130,7 @@ def _shapes(
         shaped(count, dtype=torch.bool),
         shaped(count),
         shaped(),
+        shaped(dtype=torch.bool),
         shaped(dtype=torch.bool),
     )
 

@@ -18,3 +18,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def kills(request: pytest.FixtureRequest) -> int:
     """How often the crash test kills a learning process."""
     return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture(scope="session")
+def neo4j_server(tmp_path_factory: pytest.TempPathFactory):
+    """The Neo4j that most tests of the served engine share; each test has memories of its own names."""
+    from tests.servers.neo4j_server import shared_neo4j  # its driver takes a while to import
+
+    server = shared_neo4j(tmp_path_factory.mktemp("neo4j"))
+    yield server
+    if server.controllable:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def qdrant_server(tmp_path_factory: pytest.TempPathFactory):
+    """The Qdrant that most tests of the served engine share; each test has collections of its own names."""
+    from tests.servers.qdrant_server import shared_qdrant
+
+    server = shared_qdrant(tmp_path_factory.mktemp("qdrant"))
+    yield server
+    if server.controllable:
+        server.kill()

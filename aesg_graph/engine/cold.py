@@ -51,10 +51,11 @@ class Rows:
 
 
 class ColdGraph:
-    """What one batch has seen of a memory that is not wholly resident."""
+    """What one batch has seen of a memory that is not wholly resident. Without ``reach`` the stores are not asked."""
 
-    def __init__(self, residency: Residency, gains: Doubles, params: SpreadParams) -> None:
+    def __init__(self, residency: Residency, gains: Doubles, params: SpreadParams, reach: bool = True) -> None:
         self.residency = residency
+        self.reach = reach
         self.gains = gains
         self.params = params
         self._concepts: list[ConceptTable] = []
@@ -72,7 +73,7 @@ class ColdGraph:
         parts = []
         if resident.any():
             parts.append(self.residency.cache.read(ids[resident], edges))
-        if (~resident).any():
+        if self.reach and (~resident).any():
             parts.append(self.residency.read(ids[~resident], edges))
         for part in parts:
             new = ~np.isin(part.concepts.ids, self.ids)

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from aesg_graph.engine import authoring, inputs
 from aesg_graph.engine.caching import close_residency, make_writable, open_residency
 from aesg_graph.engine.consolidation import Caretaker, Consolidation
 from aesg_graph.engine.following import Follower
+from aesg_graph.engine.health import Health, health_of
 from aesg_graph.engine.inspection import Inspector
 from aesg_graph.engine.opening import open_backend
 from aesg_graph.engine.recall import Query, Recall, Recaller, agreement
@@ -79,6 +81,7 @@ class MemoryEngine:
         follower = Follower(shared, self.recorder, self.residency, self.lease, self.steps.writing)
         follower.between()
         attendant = self.recorder.attendant()
+        self.recaller.remote = True
         attendant.between, attendant.interval = follower.between, self.settings.refresh_interval
         attendant.start()
         return follower
@@ -102,7 +105,14 @@ class MemoryEngine:
         with self._lock:  # as in locked(), which costs a few microseconds
             if self._closed:
                 self._check()
-            return self.recaller.recall(query, warm=self._may_warm)
+            recalled = self.recaller.recall(query, warm=self._may_warm)
+        return replace(recalled, degraded=True) if self.follower is not None and self.degraded else recalled
+
+    @property
+    def degraded(self) -> bool:
+        """Whether a server does not answer at present: lessons wait, and what other processes do is not seen."""
+        follower, flusher = self.follower, self.recorder.attendant()
+        return follower is not None and (follower.failure is not None or flusher.failure is not None)
 
     @property
     def _may_warm(self) -> bool:
@@ -314,6 +324,25 @@ class MemoryEngine:
         self._check()
         if self.recorder.writing:
             self.recorder.flusher().flush(self.settings.flush_timeout if timeout is None else timeout)
+
+    def refresh(self, timeout: float | None = None) -> None:
+        """Take over what other processes wrote, now. Nothing in the embedded engine, where there are none.
+
+        AESGStorageError if the servers do not answer within ``timeout`` seconds; AESGMemoryError inside a step, whose
+        answers must hold still.
+        """
+        self._check()
+        if self.in_step is not None:
+            raise AESGMemoryError(
+                "refresh() was called inside a step, expected it outside: its answers must hold still"
+            )
+        if self.follower is not None:
+            self.follower.wait(self.recorder.attendant(), self.settings.request_timeout if timeout is None else timeout)
+
+    def health(self) -> Health:
+        """How servers, journal and cache are; asks both servers. Raises nothing but for a closed memory."""
+        self._check()
+        return health_of(self)
 
     def close(self) -> None:
         """Flush, keep the working memory, release the directory, whatever fails on the way. Twice is once."""

@@ -17,7 +17,7 @@ from aesg_graph.engine.tenure import Lease
 from aesg_graph.engine.writing import Recorder
 from aesg_graph.errors import AESGError, AESGStorageError
 from aesg_graph.stores.abc import NO_IDS, Shared
-from aesg_graph.sync import Freshness, News
+from aesg_graph.sync import Flusher, Freshness, News
 
 PATIENCE = 0.05
 """Seconds that a look waits for a step to end. Then it is put off: whoever is in the step may wait for the flusher."""
@@ -53,6 +53,16 @@ class Follower:
             self.failure = error.message if isinstance(error, AESGError) else repr(error)
             raise
         self.failure, self.looked = None, time.monotonic()
+
+    def wait(self, flusher: Flusher, timeout: float) -> None:
+        """Have a look taken now, on the flusher's thread; AESGStorageError if none succeeds in so many seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return flusher.attend(max(0.0, deadline - time.monotonic()))
+            except StepUnderWayError:
+                if time.monotonic() > deadline:
+                    raise
 
     def refresh(self) -> None:
         """Take over what happened since the last look. AESGStorageError if a server does not answer."""

@@ -6,7 +6,9 @@ otherwise), spreads their energy along edges, loading what is missing pulse by p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +20,17 @@ from aesg_graph.config import AESGConfig
 from aesg_graph.engine.cold import ColdGraph
 from aesg_graph.engine.inputs import unit_rows
 from aesg_graph.engine.residency import Residency
+from aesg_graph.errors import AESGStorageError
 from aesg_graph.learning.explaining import cosine, explanation, read_out
+
+log = logging.getLogger("aesg_graph")
 
 OVERFETCH = 8
 """Candidates asked of the vector store beyond the seeds: some may be gone from the graph."""
 GROWTH = 4
 """How many times more are asked for when so many were gone that a seed may be missing."""
+AVOIDED = 2.0
+"""Seconds for which servers that did not answer are not asked again."""
 NOISE = 1e-6
 """How far a store's cosine may be off."""
 
@@ -68,6 +75,8 @@ class Recall:
     explanation: Doubles
     novel: Flags
     seeds: Seeds
+    degraded: bool = False
+    """Whether a server did not answer: what is not in the cache is missing, and what others did may be."""
 
     @property
     def mask(self) -> Flags:
@@ -102,6 +111,9 @@ class Recaller:
         self.hits = 0
         """Rows answered from the cache alone."""
         self.misses = 0
+        self.remote = False
+        """Whether the stores are servers, which come and go: then the cache answers alone where they do not."""
+        self._avoided_until = 0.0
 
     def recall(self, query: Query, warm: bool) -> Recall:
         """Answer a batch. With ``warm``, what had to be read from the stores stays in the cache."""
@@ -116,7 +128,29 @@ class Recaller:
                 cache.touch_used(slots, warm)
                 return self._answer(query, unit, slots, cosines, *found)
         self.misses += len(unit)
-        return self._cold(query, unit, warm)
+        if self.remote and time.monotonic() < self._avoided_until:
+            return self._resident_only(query, unit)
+        try:
+            return self._cold(query, unit, warm)
+        except AESGStorageError as error:
+            if not self.remote:
+                raise
+            self._avoided_until = time.monotonic() + AVOIDED
+            log.warning("answering from the cache alone: %s", error.message)
+            return self._resident_only(query, unit)
+
+    def _resident_only(self, query: Query, unit: Floats) -> Recall:
+        """What the cache alone can say: energy goes no further than to what is resident."""
+        graph = ColdGraph(self.residency, self.gains, self.params, reach=False)
+        cache = self.residency.cache
+        slots, cosines = cache.seeds(
+            unit, self.config.seeds, self.config.seed_threshold, self.allowed(query), self.product
+        )
+        seed_ids = cache.gather(slots).ids
+        ids, energies = graph.spread(seed_ids, cosines, query.kind, query.region)
+        rows = graph.gather(ids, seed_ids)
+        sown = Seeds(seed_ids, cosines, *rows.at(seed_ids)[:3])
+        return replace(self._explained(query, unit, ids, energies, *rows.at(ids), sown), degraded=True)
 
     def _spread(
         self,

@@ -291,6 +291,15 @@ class Optimizable(Indexed, Protocol):
 
 
 @runtime_checkable
+class Versioned(Protocol):
+    """A store on a server, which can be asked for its version: the cheapest sign of life."""
+
+    def version(self) -> str:
+        """The server's version, asked for now."""
+        ...
+
+
+@runtime_checkable
 class Inspectable(Protocol):
     """A graph store that can be looked over for damage."""
 

@@ -1,4 +1,4 @@
-"""A Neo4j for tests: the server that a URL names, one in Docker, or a real one from Maven Central as a child process."""
+"""A Neo4j for tests: the server that a URL names, one in Docker, or a real one from Maven Central, as a child."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ class Neo4jServer:
 
     def _run(self, query: str, *, password: str | None = None, database: str = "neo4j", **parameters: Any) -> None:
         auth = (self.user, password or self.password)
-        with neo4j.GraphDatabase.driver(self.url, auth=auth, connection_timeout=5) as driver:
-            with driver.session(database=database) as session:
-                session.run(query, parameters).consume()
+        connected = neo4j.GraphDatabase.driver(self.url, auth=auth, connection_timeout=5)
+        with connected as driver, driver.session(database=database) as session:
+            session.run(query, parameters).consume()
 
     @property
     def alive(self) -> bool:
