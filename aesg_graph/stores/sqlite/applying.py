@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,8 +52,19 @@ CARRIED_OUT_BY: dict[type[Any], Callable[[Change, Any], None]] = {
 CONTENT_ERRORS = (sqlite3.IntegrityError, sqlite3.DataError, UnicodeEncodeError, OverflowError)
 
 
-def apply_batches(connection: sqlite3.Connection, batches: Sequence[Batch], relations: Relations) -> list[Outcome]:
-    """Carry out consecutive batches of one writer; AESGStorageError if they are not the ones that are due."""
+NOBODY: Mapping[int, str] = {}
+
+
+def apply_batches(
+    connection: sqlite3.Connection,
+    batches: Sequence[Batch],
+    relations: Relations,
+    refused: Mapping[int, str] = NOBODY,
+) -> list[Outcome]:
+    """Carry out consecutive batches of one writer; AESGStorageError if they are not the ones that are due.
+
+    ``refused``: sequences that are refused before they are tried, and why.
+    """
     if not batches:
         return []
     state = expect_consecutive(connection, batches)
@@ -62,6 +73,8 @@ def apply_batches(connection: sqlite3.Connection, batches: Sequence[Batch], rela
     for batch in batches:
         if batch.sequence <= state.sequence:
             outcomes.append(Outcome(batch.sequence, "skipped"))
+        elif batch.sequence in refused:
+            outcomes.append(_refused(batch, refused[batch.sequence]))
         else:
             outcomes.append(_apply(Change(connection, batch, limits, relations)))
     last = max(state.sequence, batches[-1].sequence)
@@ -107,7 +120,12 @@ def _apply(change: Change) -> Outcome:
     except (RefusedError, *CONTENT_ERRORS) as error:
         connection.execute("ROLLBACK TO batch")
         connection.execute("RELEASE batch")
-        named = [named_ids(operation) for operation in batch.operations]
-        return Outcome(batch.sequence, "refused", str(error), np.unique(np.concatenate([NO_IDS, *named])))
+        return _refused(batch, str(error))
     connection.execute("RELEASE batch")
     return Outcome(batch.sequence, "applied", "", declined, change.voided)
+
+
+def _refused(batch: Batch, reason: str) -> Outcome:
+    """What became of a batch of which nothing is carried out."""
+    named = [named_ids(operation) for operation in batch.operations]
+    return Outcome(batch.sequence, "refused", reason, np.unique(np.concatenate([NO_IDS, *named])))

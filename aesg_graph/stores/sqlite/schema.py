@@ -97,14 +97,18 @@ def _write(path: Path, head: MemoryHead, limits: Thresholds) -> None:
         connection.execute(
             "PRAGMA journal_mode = MEMORY"
         )  # no journal file: nothing to roll back in a file nobody knows
-        connection.executescript(
-            f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; {TABLES} COMMIT;"
-        )
-        row = (1, *astuple(head), *astuple(limits))
-        connection.execute(f"INSERT INTO head VALUES ({', '.join('?' * len(row))})", row)
+        connection.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};")
+        create_tables(connection, head, limits)
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
+
+
+def create_tables(connection: sqlite3.Connection, head: MemoryHead, limits: Thresholds) -> None:
+    """Make the tables of an empty graph, with a head."""
+    connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+    row = (1, *astuple(head), *astuple(limits))
+    connection.execute(f"INSERT INTO head VALUES ({', '.join('?' * len(row))})", row)
 
 
 def open_reader(path: Path, from_outside: bool = False) -> sqlite3.Connection:

@@ -1,0 +1,232 @@
+"""A connection to the server: drivers, sessions, retries and deadlines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from neo4j import (
+    READ_ACCESS,
+    WRITE_ACCESS,
+    Auth,
+    Driver,
+    GraphDatabase,
+    ManagedTransaction,
+    NotificationMinimumSeverity,
+    Session,
+    basic_auth,
+    unit_of_work,
+)
+from neo4j.auth_management import AuthManager
+from neo4j.exceptions import Neo4jError
+
+from aesg_graph.errors import AESGStorageError
+from aesg_graph.settings import StoreSettings
+from aesg_graph.stores.neo4j.deadlines import Deadline, Watch
+from aesg_graph.stores.neo4j.faults import RETRIED, ExpiredError, place, storage_errors
+from aesg_graph.stores.neo4j.statements import cypher
+
+OLDEST = (5, 26)
+PAUSE = 0.02
+"""Seconds before a transaction that lost a concept under its hands is tried again."""
+
+Answer = TypeVar("Answer")
+
+
+class Password(AuthManager):
+    """The user's password, read again from its file when the server refuses the one known."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._user, self._file = settings.user, settings.password_file
+        self._known = settings.password.get_secret_value() if settings.password else _read(self._file)
+
+    def get_auth(self) -> Auth | None:
+        """What to log in with; None where no password is set."""
+        return None if self._known is None else basic_auth(self._user, self._known)
+
+    def handle_security_exception(self, auth: Any, error: Neo4jError) -> bool:
+        """Whether it is worth trying again: the file holds another password by now."""
+        if self._file is None:
+            return False
+        refused, self._known = auth.credentials if auth else None, _read(self._file)
+        return bool(self._known != refused)
+
+
+def _read(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise AESGStorageError(f"Cannot read password_file {file}: {error.strerror}") from error
+
+
+class Transaction:
+    """A transaction under way whose answers must each come in time."""
+
+    def __init__(self, transaction: ManagedTransaction, deadline: Deadline) -> None:
+        self._transaction, self._deadline = transaction, deadline
+
+    def send(self, statement: str, /, **parameters: Any) -> Pending:
+        """Send a statement; what it answers can be asked for later, when others have been sent too."""
+        result = self._transaction.run(statement, parameters)
+        self._deadline.extend()
+        return Pending(result, self._deadline)
+
+    def rows(self, statement: str, /, **parameters: Any) -> list[list[Any]]:
+        """Send a statement and wait for its rows."""
+        return self.send(statement, **parameters).rows()
+
+
+class Pending:
+    """The answer to a statement that was sent."""
+
+    def __init__(self, result: Any, deadline: Deadline) -> None:
+        self._result, self._deadline = result, deadline
+
+    def rows(self) -> list[list[Any]]:
+        """All rows."""
+        rows: list[list[Any]] = self._result.values()
+        self._deadline.extend()
+        return rows
+
+    def done(self) -> None:
+        """Wait until it is carried out."""
+        self._result.consume()
+        self._deadline.extend()
+
+
+class Connection:
+    """The way to one server. The driver is made when first needed, and anew after a server that hung."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        if settings.graph is None:
+            raise AESGStorageError("The setting graph names no server; expected the address of a Neo4j")
+        self.settings = settings
+        self._url: str = settings.graph
+        self._lock = threading.Lock()
+        self._driver: Driver | None = None
+        self._bookmarks = GraphDatabase.bookmark_manager()
+        self._watch = Watch()
+        self._closed = False
+
+    def read(self, doing: str, work: Callable[[Transaction], Answer]) -> Answer:
+        """Carry out reading work in a transaction; it may be carried out more than once."""
+        return self._carry_out(doing, READ_ACCESS, work, self.settings.request_timeout)
+
+    def write(self, doing: str, work: Callable[[Transaction], Answer], patience: float = 1.0) -> Answer:
+        """Carry out writing work in a transaction; all of it happens or nothing.
+
+        ``patience``: how many times the usual request timeout the server may hold the transaction's locks.
+        """
+        return self._carry_out(doing, WRITE_ACCESS, work, self.settings.request_timeout * patience)
+
+    def version(self) -> str:
+        """The server's version."""
+
+        def ask(transaction: Transaction) -> str:
+            rows = transaction.rows(cypher("server_version"))
+            return str(rows[0][0]) if rows else "0"
+
+        return self.read("ask for the version of", ask)
+
+    def expect_version(self) -> None:
+        """AESGStorageError for a server that is too old."""
+        found = self.version()
+        if release(found) < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            raise AESGStorageError(
+                f"Cannot use {place(self.settings)}: the server is Neo4j {found}; expected {oldest} or later"
+            )
+
+    def expect_open(self) -> None:
+        """AESGStorageError once it was closed."""
+        if self._closed:
+            raise AESGStorageError(f"The connection to {place(self.settings)} is closed")
+
+    def close(self) -> None:
+        """Release everything. Closing twice is allowed."""
+        with self._lock:
+            driver, self._driver, self._closed = self._driver, None, True
+        self._watch.close()
+        if driver is not None:
+            with storage_errors(self.settings, "close"):
+                driver.close()
+
+    def _carry_out(self, doing: str, access: str, work: Callable[[Transaction], Answer], seconds: float) -> Answer:
+        with storage_errors(self.settings, doing):
+            give_up = time.monotonic() + self.settings.retry_timeout
+            while True:
+                try:
+                    return self._try(access, work, seconds)
+                except Neo4jError as error:
+                    if error.code not in RETRIED or time.monotonic() > give_up:
+                        raise
+                    time.sleep(PAUSE)
+
+    def _try(self, access: str, work: Callable[[Transaction], Answer], seconds: float) -> Answer:
+        driver = self._made()
+        session = driver.session(
+            database=self.settings.database,
+            default_access_mode=access,
+            fetch_size=self.settings.fetch_size,
+            bookmark_manager=self._bookmarks,
+        )
+
+        def cut() -> None:
+            self._drop(driver, session)
+
+        with self._watch.limit(self.settings.request_timeout, cut) as deadline:
+            try:
+                with session:
+                    execute = session.execute_write if access == WRITE_ACCESS else session.execute_read
+
+                    @unit_of_work(timeout=seconds)
+                    def attempt(transaction: ManagedTransaction) -> Answer:
+                        deadline.extend()
+                        return work(Transaction(transaction, deadline))
+
+                    return execute(attempt)
+            except Exception as error:
+                if deadline.passed:
+                    raise ExpiredError from error
+                raise
+
+    def _made(self) -> Driver:
+        with self._lock:
+            self.expect_open()
+            if self._driver is None:
+                self._driver = GraphDatabase.driver(
+                    self._url,
+                    auth=Password(self.settings),
+                    user_agent=f"aesg-graph/{version('aesg-graph')}",
+                    connection_timeout=self.settings.connect_timeout,
+                    connection_acquisition_timeout=self.settings.connect_timeout,
+                    connection_write_timeout=self.settings.request_timeout,
+                    max_transaction_retry_time=self.settings.retry_timeout,
+                    max_connection_pool_size=self.settings.max_connections,
+                    notifications_min_severity=NotificationMinimumSeverity.OFF,
+                    telemetry_disabled=True,
+                )
+            return self._driver
+
+    def _drop(self, driver: Driver, session: Session) -> None:
+        """Cut a hung session off: whoever waits in it gets an error. The other connections are as dead."""
+        with self._lock:
+            if self._driver is driver:
+                self._driver = None
+        session.cancel()
+        driver.close()
+
+
+def release(version: str) -> tuple[int, int]:
+    """The first two numbers of a version; (0, 0) for a text that has none."""
+    first = version.split("-")[0].split(".")
+    try:
+        return int(first[0]), int(first[1])
+    except (ValueError, IndexError):
+        return 0, 0

@@ -1,0 +1,103 @@
+"""Memories as wholes: making one, finding those that are there, changing how one ages, deleting one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from aesg_graph.aging import NEVER, Thresholds, expires_epoch, fades_at
+from aesg_graph.errors import AESGStorageError
+from aesg_graph.stores.abc import MemoryHead
+from aesg_graph.stores.neo4j.connecting import Connection, Transaction
+from aesg_graph.stores.neo4j.faults import place
+from aesg_graph.stores.neo4j.statements import cypher
+
+CHUNK = 10_000
+"""Concepts in one transaction when all of a memory's are rewritten or deleted."""
+
+
+def establish(connection: Connection, head: MemoryHead, limits: Thresholds) -> MemoryHead:
+    """Make the memory unless it is there; the head of the one that is there then."""
+
+    def work(transaction: Transaction) -> None:
+        values = asdict(head) | asdict(limits)
+        transaction.send(cypher("memory_establish"), name=head.name, head=values).done()
+
+    connection.write("establish", work)
+    return expected_head(connection)[0]
+
+
+def read_head(transaction: Transaction, memory: str) -> tuple[MemoryHead, Thresholds] | None:
+    """A memory's head and thresholds; None where there is no such memory."""
+    rows = transaction.rows(cypher("memory_head"), memory=memory)
+    return (MemoryHead(*rows[0][:7]), Thresholds(*rows[0][7:])) if rows else None
+
+
+def expected_head(connection: Connection) -> tuple[MemoryHead, Thresholds]:
+    """The memory's head and thresholds. AESGStorageError where there is no such memory."""
+    memory = str(connection.settings.memory)
+    found = connection.read("read", lambda transaction: read_head(transaction, memory))
+    if found is None:
+        raise AESGStorageError(
+            f"There is no {place(connection.settings).removeprefix('the ')}; check the setting memory"
+        )
+    return found
+
+
+def configure(connection: Connection, memory: str, config: str, limits: Thresholds) -> None:
+    """Record another configuration; where the thresholds differ, expiry of every concept is computed anew.
+
+    The new thresholds come first, so that what is written meanwhile goes by them; then the concepts, chunk by chunk.
+    """
+
+    def record(transaction: Transaction) -> bool:
+        transaction.send(cypher("lease_lock"), memory=memory).done()
+        transaction.send(cypher("memory_lock"), memory=memory).done()
+        found = read_head(transaction, memory)
+        values = {"config": config, **asdict(limits)}
+        transaction.send(cypher("memory_configure"), memory=memory, values=values).done()
+        return found is None or found[1] != limits
+
+    if connection.write("configure", record):
+        after: int | None = -1
+        while after is not None:
+            after = connection.write("configure", _rewriting(memory, after, limits))
+
+
+def _rewriting(memory: str, after: int, limits: Thresholds) -> Any:
+    """Work that rewrites the expiry of the next concepts; it gives the last one's id, None when there are no more."""
+
+    def rewrite(transaction: Transaction) -> int | None:
+        transaction.send(cypher("lease_lock"), memory=memory).done()
+        ids = [r[0] for r in transaction.rows(cypher("concepts_ids_page"), memory=memory, after=after, limit=CHUNK)]
+        if not ids:
+            return None
+        transaction.send(cypher("concepts_lock"), memory=memory, ids=ids).done()
+        rows = transaction.rows(cypher("concepts_expiry_page"), memory=memory, ids=ids)
+        if rows:
+            found, relevance, touched, born, uses, against = (np.array(column) for column in zip(*rows, strict=True))
+            expires = expires_epoch(relevance, touched, born, uses, against, limits)
+            transaction.send(
+                cypher("concepts_expiry_write"),
+                memory=memory,
+                ids=found.tolist(),
+                expires_epoch=[None if epoch == NEVER else epoch for epoch in expires.tolist()],
+                fades_at=fades_at(relevance, touched, limits).tolist(),
+            ).done()
+        return int(ids[-1])
+
+    return rewrite
+
+
+def destroy(connection: Connection, memory: str) -> None:
+    """Delete a whole memory, chunk by chunk, its head last; a memory that is not there is no error."""
+
+    def deleting(statement: str) -> Any:
+        return lambda transaction: transaction.rows(cypher(statement), memory=memory, limit=CHUNK)[0][0]
+
+    for statement in ("memory_destroy_concepts", "memory_destroy_rest"):
+        while connection.write("delete", deleting(statement)):
+            pass
+    connection.write("delete", lambda t: t.send(cypher("memory_destroy_head"), memory=memory).done())

@@ -1,0 +1,3 @@
+// Write-lock a memory's lease.
+MATCH (l:Lease {memory: $memory})
+SET l.fence = l.fence

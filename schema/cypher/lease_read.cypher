@@ -1,0 +1,3 @@
+// A memory's lease.
+MATCH (l:Lease {memory: $memory})
+RETURN l.fence

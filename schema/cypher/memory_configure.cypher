@@ -1,0 +1,3 @@
+// Record another configuration and other thresholds.
+MATCH (m:Memory {name: $memory})
+SET m += $values

@@ -1,0 +1,3 @@
+// Delete a memory's head.
+MATCH (m:Memory {name: $memory})
+DETACH DELETE m

@@ -1,0 +1,3 @@
+// Write-lock a memory's head.
+MATCH (m:Memory {name: $memory})
+SET m.incarnation = m.incarnation
