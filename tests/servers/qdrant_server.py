@@ -154,6 +154,6 @@ def _in_docker() -> GivenQdrant | None:
         docker.from_env().ping()
     except DockerException:
         return None
-    container = QdrantContainer("qdrant/qdrant:v1.15.5").start()
+    container = QdrantContainer("qdrant/qdrant:v1.17.0").start()
     host = container.get_container_host_ip()
     return GivenQdrant(f"http://{host}:{container.get_exposed_port(6333)}", int(container.get_exposed_port(6334)), None)

@@ -28,7 +28,7 @@ from tests.servers.qdrant_translation import (
 OPTIMIZERS = q.OptimizersConfigDiff(
     deleted_threshold=0.2, vacuum_min_vector_number=1000, default_segment_number=0, flush_interval_sec=5
 )
-VERSION = "1.15.0-edge-test"
+VERSION = "1.17.0-edge-test"
 
 
 def _refuse(context: Any, code: grpc.StatusCode, why: str) -> NoReturn:
@@ -134,18 +134,23 @@ class PointService(points_service_pb2_grpc.PointsServicer):
         return self._written(request, context, write)
 
     def SetPayload(self, request: Any, context: Any) -> Any:
-        def write(found: Collection) -> None:
-            ids = _listed(request.points_selector)
-            found.update(edge.UpdateOperation.set_payload(ids, payload_of(request.payload)), len(ids))
-
-        return self._written(request, context, write)
+        return self._written(request, context, lambda found: _set_payload(found, request))
 
     def DeletePayload(self, request: Any, context: Any) -> Any:
-        def write(found: Collection) -> None:
-            ids = _listed(request.points_selector)
-            found.update(edge.UpdateOperation.delete_payload(ids, list(request.keys)), len(ids))
+        return self._written(request, context, lambda found: _delete_payload(found, request))
 
-        return self._written(request, context, write)
+    def UpdateBatch(self, request: Any, context: Any) -> Any:
+        def write(found: Collection) -> None:
+            known = {"set_payload": _set_payload, "delete_payload": _delete_payload}
+            kinds = [operation.WhichOneof("operation") for operation in request.operations]
+            for kind in kinds:
+                if kind not in known:
+                    raise UnimplementedError(f"a batch with {kind}")
+            for kind, operation in zip(kinds, request.operations, strict=True):
+                known[kind](found, getattr(operation, kind))
+
+        answer = self._written(request, context, write)
+        return q.UpdateBatchResponse(result=[answer.result] * len(request.operations), time=answer.time)
 
     def CreateFieldIndex(self, request: Any, context: Any) -> Any:
         return self._written(
@@ -206,10 +211,22 @@ class PointService(points_service_pb2_grpc.PointsServicer):
         return _carefully(context, lambda: read(found))
 
 
-def _listed(selector: Any) -> list[Any]:
-    if selector.WhichOneof("points_selector_one_of") != "points":
-        raise UnimplementedError("points by filter")
-    return [id_of(point) for point in selector.points.ids]
+def _set_payload(found: Collection, request: Any) -> None:
+    payload, selector = payload_of(request.payload), request.points_selector
+    if selector.HasField("filter"):
+        found.update(edge.UpdateOperation.set_payload_by_filter(filter_of(selector.filter), payload), 1)
+    else:
+        ids = [id_of(point) for point in selector.points.ids]
+        found.update(edge.UpdateOperation.set_payload(ids, payload), len(ids))
+
+
+def _delete_payload(found: Collection, request: Any) -> None:
+    keys, selector = list(request.keys), request.points_selector
+    if selector.HasField("filter"):
+        found.update(edge.UpdateOperation.delete_payload_by_filter(filter_of(selector.filter), keys), 1)
+    else:
+        ids = [id_of(point) for point in selector.points.ids]
+        found.update(edge.UpdateOperation.delete_payload(ids, keys), len(ids))
 
 
 def _search(found: Collection, asked: Any) -> list[list[Any]]:

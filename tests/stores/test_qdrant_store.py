@@ -1,4 +1,6 @@
-"""The Qdrant vector store: the suite, over real gRPC."""
+"""The Qdrant vector store: the suite, and what only a server, its settings and several processes can show."""
+
+import uuid
 
 import pytest
 
@@ -6,30 +8,21 @@ from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.qdrant import QdrantVectorStore
 from aesg_graph.stores.testing.vectors import KeyStoreSuite, VectorStoreSuite
 
-MEMORY = "suite"
+
+def settings_of(server, **more):
+    """Settings of a memory of its own on a server."""
+    given = {"api_key": server.api_key, "grpc_port": server.grpc_port, "memory": f"test-{uuid.uuid4().hex}"}
+    return StoreSettings(graph="neo4j://localhost:7687", vectors=server.url, **{**given, **more})
 
 
-def settings_for(server, memory=MEMORY, **more):
-    return StoreSettings(
-        memory=memory,
-        graph="bolt://127.0.0.1:7687",
-        vectors=server.url,
-        grpc_port=server.grpc_port,
-        api_key=server.api_key,
-        connect_timeout=5,
-        request_timeout=10,
-        **more,
-    )
+@pytest.fixture
+def settings(qdrant_server):
+    settings = settings_of(qdrant_server)
+    yield settings
+    QdrantVectorStore.destroy(settings)
 
 
 class QdrantFixtures:
-    @pytest.fixture
-    def settings(self, qdrant_server):
-        settings = settings_for(qdrant_server)
-        QdrantVectorStore.destroy(settings)
-        yield settings
-        QdrantVectorStore.destroy(settings)
-
     @pytest.fixture
     def store(self, settings):
         store = QdrantVectorStore.establish(settings, self.vector_dim, self.value_dim)
@@ -37,12 +30,12 @@ class QdrantFixtures:
         store.close()
 
     @pytest.fixture
-    def reopen(self, settings):
+    def reopen(self):
         opened = []
 
         def again(store):
             store.close()
-            opened.append(QdrantVectorStore.open(settings, self.vector_dim, self.value_dim))
+            opened.append(QdrantVectorStore.open(store.settings, self.vector_dim, self.value_dim))
             return opened[-1]
 
         yield again
@@ -51,8 +44,8 @@ class QdrantFixtures:
 
 
 class TestQdrant(QdrantFixtures, VectorStoreSuite):
-    pass
+    """A memory with values."""
 
 
 class TestQdrantWithoutValues(QdrantFixtures, KeyStoreSuite):
-    pass
+    """A memory without."""

@@ -1,4 +1,4 @@
-"""The served engine's vector store: a Qdrant server over gRPC."""
+"""The served engine's vector store: a Qdrant server, over gRPC."""
 
 from aesg_graph.stores.qdrant.store import QdrantVectorStore
 

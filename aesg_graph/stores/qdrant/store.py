@@ -1,12 +1,15 @@
-"""The vector store over one collection of a Qdrant server."""
+"""The vector store over one collection of a Qdrant server.
+
+Every write waits until the server has applied it (``wait=true``), and is harmless to repeat. Keys of unit length (to
+1e-6) come back bit for bit as they were given; Qdrant normalises others.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
-import grpc
 import numpy as np
 from qdrant_client import grpc as q
 
@@ -15,108 +18,83 @@ from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores import points as given
 from aesg_graph.stores.abc import Points
-from aesg_graph.stores.qdrant import translation
-from aesg_graph.stores.qdrant.connecting import Connection, ServerError
-from aesg_graph.stores.qdrant.translation import INDEXES, KEY, ORDERINGS, VALUE
+from aesg_graph.stores.qdrant import collection, translation
+from aesg_graph.stores.qdrant.connecting import Connection
+from aesg_graph.stores.qdrant.faults import collection_name
+from aesg_graph.stores.qdrant.translation import VALUE, point_id
 
 CHUNK = 1000
 """Points in one call."""
 CHUNK_BYTES = 4 << 20
-QUERIES = 128
-"""Queries in one call."""
+"""Bytes of vectors in one call; Qdrant takes 32 MB unless told otherwise."""
+INDEXED_SECONDS = 5.0
+"""How long an answer of :meth:`QdrantVectorStore.indexed` is taken to hold."""
 LAST_ID = (1 << 63) - 1
-REMEMBERED = 5.0
-"""Seconds for which it is remembered how many points the index covers."""
 
 
 class QdrantVectorStore:
-    """Keys and values in the collection ``aesg_<memory>`` of a Qdrant server.
+    """Keys and values in a collection of a Qdrant server; a ``VectorStore`` that is also ``Indexed``, ``Labelled`` and
+    ``Versioned``.
 
-    Every write waits until the server has it in its write-ahead log. A point's payload is ``{kind, region_id?, writer,
-    sequence, version}``; a point without a value lacks the named vector ``value``. The server indexes by itself (HNSW,
-    Malkov and Yashunin 2018).
+    The server indexes by itself (HNSW, Malkov and Yashunin 2018). A point's payload is
+    ``{kind, region_id?, writer, sequence, version}``; a point without a value lacks the named vector ``value``.
 
-    Any thread may call. Each call ends within ``request_timeout``, with AESGStorageError if the server does not answer.
+    Any thread may use it, and any number of processes may use the same collection. Every method raises AESGStorageError
+    within ``request_timeout`` (at once if nobody listens) when the server fails; the next call tries anew. A forked
+    child cannot use the store: every method raises AESGStorageError there.
+
+    With ``https`` the server's certificate must be vouched for by the authorities that gRPC knows, or by those in the
+    file that the environment variable ``GRPC_DEFAULT_SSL_ROOTS_FILE_PATH`` names.
     """
 
-    def __init__(self, connection: Connection, settings: StoreSettings, vector_dim: int, value_dim: int) -> None:
-        """Use :meth:`establish` or :meth:`open`."""
+    def __init__(self, connection: Connection, vector_dim: int, value_dim: int) -> None:
         self.vector_dim, self.value_dim = vector_dim, value_dim
-        self.collection = collection_name(settings)
+        self.settings = connection.settings
         self._connection = connection
-        self._ordering = q.WriteOrdering(type=ORDERINGS[settings.write_ordering])
-        self._common: dict[str, Any] = {"collection_name": self.collection, "wait": True, "ordering": self._ordering}
+        self._collection = collection_name(connection.settings)
+        self._ordering = translation.ordering(connection.settings)
         self._chunk = min(CHUNK, max(1, CHUNK_BYTES // (4 * (vector_dim + value_dim))))
-        self._indexed: tuple[float, int] = (-REMEMBERED, 0)
+        self._indexed: tuple[float, int] | None = None
 
     @classmethod
-    def establish(cls, settings: StoreSettings, vector_dim: int, value_dim: int) -> QdrantVectorStore:
-        """The memory's collection, made if there is none; two processes may do so at once.
+    def establish(cls, settings: StoreSettings, vector_dim: int, value_dim: int) -> Self:
+        """Open the memory's collection, which is made if there is none; several processes may do so at once."""
+        return cls._begin(settings, vector_dim, value_dim, create=True, writable=True)
 
-        AESGStorageError if there is one with other vectors.
+    @classmethod
+    def open(cls, settings: StoreSettings, vector_dim: int, value_dim: int, writable: bool = True) -> Self:
+        """Open the memory's collection.
+
+        AESGStorageError if it is absent or made for other vectors, or if the server is too old or does not answer.
+        Payload indexes that it lacks are made, unless it is opened for reading alone.
         """
+        return cls._begin(settings, vector_dim, value_dim, create=False, writable=writable)
+
+    @classmethod
+    def _begin(cls, settings: StoreSettings, vector_dim: int, value_dim: int, create: bool, writable: bool) -> Self:
         connection = Connection(settings)
-        name = collection_name(settings)
         try:
-            asked = q.CollectionExistsRequest(collection_name=name)
-            answer = connection.call(f"look for the collection {name}", connection.collections.CollectionExists, asked)
-            if not answer.result.exists:
-                _create(connection, translation.new_collection(name, settings, vector_dim, value_dim))
+            connection.expect_version()
+            if create:
+                collection.create(connection, vector_dim, value_dim)
+            indexes = collection.check(connection, vector_dim, value_dim)
+            if writable:
+                collection.add_indexes(connection, indexes)
         except BaseException:
             connection.close()
             raise
-        return cls._opened(connection, settings, vector_dim, value_dim)
+        return cls(connection, vector_dim, value_dim)
 
-    @classmethod
-    def open(cls, settings: StoreSettings, vector_dim: int, value_dim: int) -> QdrantVectorStore:
-        """The memory's collection. AESGStorageError if there is none, or one with other vectors."""
-        return cls._opened(Connection(settings), settings, vector_dim, value_dim)
-
-    @classmethod
-    def _opened(
-        cls, connection: Connection, settings: StoreSettings, vector_dim: int, value_dim: int
-    ) -> QdrantVectorStore:
-        store = cls(connection, settings, vector_dim, value_dim)
+    @staticmethod
+    def destroy(settings: StoreSettings) -> None:
+        """Delete the memory's collection and all it holds; an absent one is no error."""
+        connection = Connection(settings)
         try:
-            info = store._info()
-            found = translation.found_vectors(info)
-            wanted = translation.expected_vectors(vector_dim, value_dim)
-            if found != wanted:
-                raise AESGStorageError(
-                    f"The collection {store.collection} on {connection.address} has "
-                    f"{translation.described(found)}, the memory {translation.described(wanted)}: expected the same; "
-                    "choose another memory name (setting memory) or another configuration"
-                )
-            store._index(set(info.payload_schema))
-        except BaseException:
-            connection.close()
-            raise
-        return store
-
-    @classmethod
-    def destroy(cls, settings: StoreSettings) -> None:
-        """Delete the memory's collection, if there is one."""
-        connection, name = Connection(settings), collection_name(settings)
-        try:
-            asked = q.DeleteCollection(collection_name=name)
-            connection.call(f"delete the collection {name}", connection.collections.Delete, asked)
+            collection.delete(connection)
         finally:
             connection.close()
 
-    def _info(self) -> Any:
-        asked = q.GetCollectionInfoRequest(collection_name=self.collection)
-        doing = f"open the collection {self.collection}"
-        return self._connection.call(doing, self._connection.collections.Get, asked).result
-
-    def _index(self, there: set[str]) -> None:
-        for name, kind in INDEXES.items():
-            if name not in there:
-                asked = q.CreateFieldIndexCollection(**self._common, field_name=name, field_type=kind)
-                self._connection.call(
-                    f"index {name} in {self.collection}", self._connection.points.CreateFieldIndex, asked
-                )
-
-    # -- writing ------------------------------------------------------------------------------------------------------
+    # Writing
 
     def upsert(self, points: Points) -> None:
         """Write vectors, each with its payload; a point with a higher version than the one given is left as it is.
@@ -126,84 +104,79 @@ class QdrantVectorStore:
         """
         points = given.checked_points(points, self.vector_dim, self.value_dim)
         for version in np.unique(points.versions).tolist():
-            rows = np.flatnonzero(points.versions == version)
-            condition = translation.no_newer_than(version)
-            for start in range(0, len(rows), self._chunk):
-                batch = translation.messages(points, rows[start : start + self._chunk], version)
-                self._upsert(batch, update_filter=condition)
-
-    def _upsert(self, batch: list[Any], **more: Any) -> None:
-        if batch:
-            asked = q.UpsertPoints(**self._common, points=batch, **more)
-            self._connection.call(f"write to {self.collection}", self._connection.points.Upsert, asked)
+            for rows in self._chunks(np.flatnonzero(points.versions == version)):
+                request = self._upserting(version)
+                translation.add_points(request, points, rows, version)
+                self._call("write to", "points.Upsert", request)
 
     def rekey(self, ids: Ids, keys: Floats, version: int, writer: int, sequence: int) -> None:
         """Replace the keys of existing points of a lower or equal version; values stay; absent points stay absent.
 
-        The points get the given version, writer and sequence. Replaying is harmless. Points are read and written back
-        whole, so that key and payload change in one operation; this runs under the lease, so nobody else writes them.
+        The points get the given version, writer and sequence. Replaying is harmless. Two processes must not rekey or
+        label the same points at once (maintenance holds the memory's lease).
         """
         ids = given.checked_ids(ids)
         keys = given.checked_keys(keys, len(ids), self.vector_dim)
-        stamp = {"version": int(version), "writer": int(writer), "sequence": int(sequence)}
-        for start in range(0, len(ids), self._chunk):
-            rows = slice(start, start + self._chunk)
-            new = dict(zip(ids[rows].tolist(), keys[rows], strict=True))
-            records = self._retrieve(np.array(list(new), np.int64), payload=True, vectors=[VALUE])
-            batch = [
-                translation.rekeyed(record, new[record.id.num], stamp)
-                for record in records
-                if translation.stamp_of(record)[0] <= stamp["version"]
-            ]
-            condition = translation.no_newer_than(stamp["version"])
-            self._upsert(batch, update_filter=condition, update_mode=q.UpdateMode.UpdateOnly)
+        stamp = (int(version), int(writer), int(sequence))
+        for rows in self._chunks(np.arange(len(ids))):
+            self._rekey(dict(zip(ids[rows].tolist(), keys[rows].tolist(), strict=True)), stamp)
+
+    def _rekey(self, keys: dict[int, list[float]], stamp: tuple[int, int, int]) -> None:
+        # Points are read and written back whole: one point's key and payload change in one operation, so that no kill
+        # can part them. What was deleted in between stays so, and what became newer too.
+        request = self._upserting(stamp[0])
+        request.update_mode = q.UpdateMode.UpdateOnly
+        for record in self._retrieve(list(keys), payload=True, vectors=[VALUE] if self.value_dim else False):
+            if translation.stamp_of(record)[0] <= stamp[0]:
+                translation.add_rekeyed(request, record, keys[point_id(record)], stamp)
+        if request.points:
+            self._call("write to", "points.Upsert", request)
+
+    def _upserting(self, version: int) -> Any:
+        return q.UpsertPoints(
+            collection_name=self._collection,
+            wait=True,
+            ordering=self._ordering,
+            update_filter=translation.no_newer_than(version),
+        )
 
     def label(self, ids: Ids, regions: Ints) -> None:
         """Set the region in the points' payload (``NO_REGION`` removes it); absent points stay absent."""
         ids = given.checked_ids(ids)
         regions = given.checked_regions(regions, len(ids))
-        for start in range(0, len(ids), self._chunk):
-            rows = slice(start, start + self._chunk)
-            self._label(dict(zip(ids[rows].tolist(), regions[rows].tolist(), strict=True)))
-
-    def _label(self, regions: dict[int, int]) -> None:
-        members: dict[int, list[int]] = {}
-        for record in self._retrieve(np.array(list(regions), np.int64), payload=False, vectors=None):
-            members.setdefault(regions[record.id.num], []).append(record.id.num)
-        points = self._connection.points
-        for region, present in members.items():
-            chosen = translation.selected(np.array(present, np.int64))
-            if region == NO_REGION:
-                gone = q.DeletePayloadPoints(**self._common, points_selector=chosen, keys=["region_id"])
-                self._connection.call(f"write to {self.collection}", points.DeletePayload, gone)
-            else:
-                payload = {"region_id": q.Value(integer_value=region)}
-                told = q.SetPayloadPoints(**self._common, points_selector=chosen, payload=payload)
-                self._connection.call(f"write to {self.collection}", points.SetPayload, told)
+        for rows in self._chunks(np.arange(len(ids))):
+            members: dict[int, list[int]] = {}
+            for id, region in dict(zip(ids[rows].tolist(), regions[rows].tolist(), strict=True)).items():
+                members.setdefault(region, []).append(id)
+            request = q.UpdateBatchPoints(collection_name=self._collection, wait=True, ordering=self._ordering)
+            request.operations.extend(_labelling(region, named) for region, named in members.items())
+            self._call("label points of", "points.UpdateBatch", request)
 
     def delete(self, ids: Ids) -> None:
         """Delete points; absent ones are no error."""
-        ids = given.checked_ids(ids)
-        for start in range(0, len(ids), self._chunk):
-            asked = q.DeletePoints(**self._common, points=translation.selected(ids[start : start + self._chunk]))
-            self._connection.call(f"delete from {self.collection}", self._connection.points.Delete, asked)
+        for chunk in self._chunks(given.checked_ids(ids)):
+            points = q.PointsSelector(points=q.PointsIdsList(ids=translation.point_ids(chunk.tolist())))
+            request = q.DeletePoints(
+                collection_name=self._collection, wait=True, points=points, ordering=self._ordering
+            )
+            self._call("delete from", "points.Delete", request)
 
-    # -- reading ------------------------------------------------------------------------------------------------------
+    # Reading
 
     def fetch(self, ids: Ids) -> VectorTable:
         """The points among ``ids``, in ascending id order, as float32."""
-        wanted = distinct(given.checked_ids(ids))
         tables = [translation.table_of([], self.vector_dim, self.value_dim)]
-        for start in range(0, len(wanted), self._chunk):
-            records = self._retrieve(wanted[start : start + self._chunk], payload=True, vectors=[KEY, VALUE])
+        for chunk in self._chunks(distinct(given.checked_ids(ids))):
+            records = self._retrieve(chunk.tolist(), payload=True, vectors=True)
             tables.append(translation.table_of(records, self.vector_dim, self.value_dim))
         return translation.joined(tables)
 
     def labels(self, ids: Ids) -> tuple[Ids, tuple[str, ...], Ints]:
         """The points among ``ids``, in ascending id order, with kind and region (``NO_REGION``: none)."""
-        wanted = distinct(given.checked_ids(ids))
-        chunks = [wanted[start : start + self._chunk] for start in range(0, len(wanted), self._chunk)]
-        return translation.labels_of([r for c in chunks for r in self._retrieve(c, payload=True, vectors=None)])
+        chunks = self._chunks(distinct(given.checked_ids(ids)))
+        return translation.labels_of(
+            record for chunk in chunks for record in self._retrieve(chunk.tolist(), payload=True, vectors=False)
+        )
 
     def page(self, after: int, limit: int, vectors: bool = True) -> VectorTable:
         """The next points with an id above ``after``, in ascending id order.
@@ -213,18 +186,19 @@ class QdrantVectorStore:
         left, start = given.checked_limit(limit), max(int(after), NO_ID) + 1
         tables = [translation.table_of([], self.vector_dim, self.value_dim, vectors)]
         while left and start <= LAST_ID:
-            asked = q.ScrollPoints(
-                collection_name=self.collection,
+            asked = min(left, self._chunk)
+            request = q.ScrollPoints(
+                collection_name=self._collection,
                 offset=q.PointId(num=start),
-                limit=min(left, self._chunk),
-                with_payload=q.WithPayloadSelector(enable=True),
-                with_vectors=self._selector([KEY, VALUE] if vectors else None),
+                limit=asked,
+                with_payload=translation.payload(True),
+                with_vectors=translation.vectors(vectors),
             )
-            records = self._connection.call(f"read {self.collection}", self._connection.points.Scroll, asked).result
+            records = self._call("read", "points.Scroll", request).result
             tables.append(translation.table_of(records, self.vector_dim, self.value_dim, vectors))
-            if len(records) < asked.limit:
+            if len(records) < asked:
                 break
-            left, start = left - asked.limit, int(tables[-1].ids[-1]) + 1
+            left, start = left - asked, int(tables[-1].ids[-1]) + 1
         return translation.joined(tables)
 
     def search(
@@ -232,85 +206,103 @@ class QdrantVectorStore:
     ) -> tuple[Ids, Floats]:
         """The ``limit`` nearest points by cosine for each row: ids [B, limit] and scores, falling, ties by id.
 
-        Where there are fewer, ids are ``NO_ID`` and scores 0. A batch of rows is one call.
+        Where there are fewer, ids are ``NO_ID`` and scores 0. All rows travel in one call, or as few as their size
+        allows. Small collections are searched exactly, larger ones by the server's index, which may miss some.
         """
         queries, limit = given.checked_queries(queries, self.vector_dim), given.checked_limit(limit)
         ids = np.full((len(queries), limit), NO_ID, np.int64)
         scores = np.zeros((len(queries), limit), np.float32)
         condition = translation.payload_filter(kind, region)
-        for start in range(0, len(queries) if limit else 0, QUERIES):
-            batch = [self._query(query, limit, condition) for query in queries[start : start + QUERIES]]
-            asked = q.QueryBatchPoints(collection_name=self.collection, query_points=batch)
-            answer = self._connection.call(f"search {self.collection}", self._connection.points.QueryBatch, asked)
-            for row, found in enumerate(answer.result, start):
-                points = sorted((-point.score, point.id.num) for point in found.result)
-                ids[row, : len(points)] = [id for _, id in points]
-                scores[row, : len(points)] = [-score for score, _ in points]
+        for rows in self._chunks(np.arange(len(queries) if limit else 0)):
+            asked = [translation.query(row, limit, condition, self.settings) for row in queries[rows].tolist()]
+            request = q.QueryBatchPoints(collection_name=self._collection, query_points=asked)
+            for one in request.query_points:
+                one.collection_name = self._collection
+            answers = self._call("search", "points.QueryBatch", request).result
+            for row, answer in zip(rows.tolist(), answers, strict=True):
+                found = sorted((-point.score, point_id(point)) for point in answer.result)
+                ids[row, : len(found)] = [id for _, id in found]
+                scores[row, : len(found)] = [-score for score, _ in found]
         return ids, scores
-
-    def _query(self, query: Floats, limit: int, condition: Any | None) -> Any:
-        nearest = q.Query(nearest=q.VectorInput(dense=q.DenseVector(data=query)))
-        return q.QueryPoints(collection_name=self.collection, query=nearest, using=KEY, limit=limit, filter=condition)
 
     def count(self) -> int:
         """How many points there are, exactly."""
-        asked = q.CountPoints(collection_name=self.collection, exact=True)
-        answer = self._connection.call(f"count {self.collection}", self._connection.points.Count, asked)
-        return int(answer.result.count)
+        return self._count()
 
-    def _retrieve(self, ids: Ids, payload: bool, vectors: list[str] | None) -> Sequence[Any]:
-        if not ids.size:
-            return []
-        asked = q.GetPoints(
-            collection_name=self.collection,
+    def _count(self, condition: Any = None, seconds: float | None = None) -> int:
+        request = q.CountPoints(collection_name=self._collection, exact=True, filter=condition)
+        return int(self._call("read", "points.Count", request, seconds).result.count)
+
+    def _retrieve(self, ids: Sequence[int], payload: bool, vectors: bool | list[str]) -> Sequence[Any]:
+        request = q.GetPoints(
+            collection_name=self._collection,
             ids=translation.point_ids(ids),
-            with_payload=q.WithPayloadSelector(enable=payload),
-            with_vectors=self._selector(vectors),
+            with_payload=translation.payload(payload),
+            with_vectors=translation.vectors(vectors),
         )
-        answer = self._connection.call(f"read {self.collection}", self._connection.points.Get, asked)
-        records: Sequence[Any] = answer.result
+        records: Sequence[Any] = self._call("read", "points.Get", request).result
         return records
 
-    def _selector(self, vectors: list[str] | None) -> Any:
-        wanted = [name for name in vectors or () if name == KEY or self.value_dim]
-        if not wanted:
-            return q.WithVectorsSelector(enable=False)
-        return q.WithVectorsSelector(include=q.VectorsSelector(names=wanted))
+    # The index
 
     def indexed(self) -> int:
-        """About how many points the index covers; as it was some seconds ago, and 0 while the server is away."""
-        asked, known = self._indexed
-        if time.monotonic() - asked >= REMEMBERED:
+        """How many points the server's index covers; 0 while the server cannot be asked. Some seconds old at most.
+
+        Exact if all points or none have values; else it takes it that indexed points have values as often as others.
+        """
+        asked = self._indexed
+        if asked is None or time.monotonic() - asked[0] > INDEXED_SECONDS:
             try:
-                known = int(self._info().indexed_vectors_count)
+                found = self._ask_indexed()
             except AESGStorageError:
-                known = 0
-            self._indexed = time.monotonic(), known
-        return known
+                found = 0
+            asked = self._indexed = time.monotonic(), found
+        return asked[1]
 
-    # -- ending -------------------------------------------------------------------------------------------------------
+    def _ask_indexed(self) -> int:
+        seconds = min(self.settings.connect_timeout, self.settings.request_timeout)
+        request = q.GetCollectionInfoRequest(collection_name=self._collection)
+        info = self._call("read", "collections.Get", request, seconds).result
+        if not info.indexed_vectors_count:
+            return 0
+        points, stored = self._count(seconds=seconds), 0
+        if self.value_dim:
+            # Qdrant counts vectors, not points, and counts values too although they have no graph.
+            with_value = q.Filter(must=[q.Condition(has_vector=q.HasVectorCondition(has_vector=VALUE))])
+            stored = self._count(with_value, seconds)
+        return min(int(info.indexed_vectors_count) * points // max(1, points + stored), points)
 
-    def version(self) -> str:
-        """The server's version, asked for now."""
-        return self._connection.version()
+    # Ending
 
     def sync(self) -> None:
-        """Nothing is to be done: every write has waited for the server, which answers for its own disk."""
+        """Return when everything written is in the server's log.
+
+        Writes wait for that already, so there is nothing left to do: an acknowledged write survives the death of the
+        server. Whether it survives a power cut there is up to the server's disk and to the number of its copies
+        (``replication_factor``, ``write_consistency_factor``); a client can neither ask for that nor see it.
+        """
+
+    def version(self) -> str:
+        """The server's version, asked for now: the cheapest sign of life."""
+        return self._connection.version()
 
     def close(self) -> None:
-        """Let go of the connection. Closing twice is allowed."""
+        """Release everything. Closing twice is allowed."""
         self._connection.close()
 
+    def _call(self, doing: str, method: str, request: Any, seconds: float | None = None) -> Any:
+        return self._connection.call(doing, method, request, seconds)
 
-def collection_name(settings: StoreSettings) -> str:
-    """The collection that holds a memory's vectors."""
-    return f"aesg_{settings.memory}"
+    def _chunks(self, rows: Ints) -> Iterator[Ints]:
+        for start in range(0, len(rows), self._chunk):
+            yield rows[start : start + self._chunk]
 
 
-def _create(connection: Connection, created: Any) -> None:
-    try:
-        connection.call(f"create the collection {created.collection_name}", connection.collections.Create, created)
-    except ServerError as error:
-        # Another process was faster; what it made is compared with what is wanted.
-        if error.code is not grpc.StatusCode.ALREADY_EXISTS and "already exists" not in error.message:
-            raise
+def _labelling(region: int, ids: list[int]) -> Any:
+    """The operation that puts points into a region."""
+    points = translation.existing(ids)
+    operation = q.PointsUpdateOperation
+    if region == NO_REGION:
+        return operation(delete_payload=operation.DeletePayload(keys=[translation.REGION], points_selector=points))
+    payload = {translation.REGION: q.Value(integer_value=region)}
+    return operation(set_payload=operation.SetPayload(payload=payload, points_selector=points))
