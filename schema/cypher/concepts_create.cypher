@@ -1,7 +1,8 @@
-// Concepts are born.
-UNWIND range(0, size($id) - 1) AS i
-CREATE (:Concept {memory: $memory, id: $id[i], relevance: $relevance[i], touched_epoch: $touched_epoch[i],
-    born_epoch: $born_epoch[i], use_frequency: $use_frequency[i], contradictions: $contradictions[i],
-    expires_epoch: $expires_epoch[i], fades_at: $fades_at[i], modified_at: $modified_at[i], writer: $writer,
-    sequence: $sequence[i], created_at: $created_at[i], version: $version[i], region_id: $region_id[i],
-    kind: $kind[i], encoder: $encoder[i], name: $name[i], text: $text[i], source: $source[i]})
+// Concepts are born. Each group has in common what is not in a list.
+UNWIND $groups AS g
+UNWIND range(0, size(g.id) - 1) AS i
+CREATE (:Concept {memory: $memory, id: g.id[i], relevance: g.relevance, touched_epoch: g.touched_epoch,
+    born_epoch: g.born_epoch, use_frequency: g.use_frequency, contradictions: g.contradictions,
+    expires_epoch: g.expires_epoch, fades_at: g.fades_at, modified_at: g.modified_at, writer: $writer,
+    sequence: g.sequence, created_at: g.created_at, version: g.version, region_id: g.region_id,
+    kind: g.kind, encoder: g.encoder, name: g.name[i], text: g.text[i], source: g.source[i]})

@@ -1,4 +1,5 @@
 // Concepts go, with their edges.
-UNWIND $ids AS id
+UNWIND $groups AS g
+UNWIND g.id AS id
 MATCH (c:Concept {memory: $memory, id: id})
 DETACH DELETE c

@@ -1,4 +1,5 @@
 // Concepts get names and texts.
-UNWIND range(0, size($id) - 1) AS i
-MATCH (c:Concept {memory: $memory, id: $id[i]})
-SET c.name = $name[i], c.text = $text[i]
+UNWIND $groups AS g
+UNWIND range(0, size(g.id) - 1) AS i
+MATCH (c:Concept {memory: $memory, id: g.id[i]})
+SET c.name = g.name[i], c.text = g.text[i]

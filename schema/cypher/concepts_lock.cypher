@@ -1,5 +1,5 @@
-// Write-lock concepts in the order of the list.
+// Write-lock concepts in the order of the list; which of them there are.
 UNWIND $ids AS id
 MATCH (c:Concept {memory: $memory, id: id})
 SET c.version = c.version
-RETURN c.id
+RETURN collect(c.id)

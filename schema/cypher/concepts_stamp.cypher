@@ -1,4 +1,5 @@
 // Concepts carry the stamp of what changed them.
-UNWIND range(0, size($id) - 1) AS i
-MATCH (c:Concept {memory: $memory, id: $id[i]})
-SET c.modified_at = $modified_at[i], c.writer = $writer, c.sequence = $sequence[i]
+UNWIND $groups AS g
+UNWIND g.id AS id
+MATCH (c:Concept {memory: $memory, id: id})
+SET c.modified_at = g.modified_at, c.writer = $writer, c.sequence = g.sequence

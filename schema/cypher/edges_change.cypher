@@ -1,7 +1,8 @@
 // Edges of one type are used.
-UNWIND range(0, size($source) - 1) AS i
-MATCH (a:Concept {memory: $memory, id: $source[i]})
-MATCH (b:Concept {memory: $memory, id: $target[i]})
+UNWIND $groups AS g
+UNWIND range(0, size(g.source) - 1) AS i
+MATCH (a:Concept {memory: $memory, id: g.source[i]})
+MATCH (b:Concept {memory: $memory, id: g.target[i]})
 MATCH (a)-[e:{type}]->(b)
-SET e.weight = $weight[i], e.confidence = $confidence[i], e.use_count = $use_count[i],
-    e.created_at = $created_at[i], e.touched_epoch = $touched_epoch[i]
+SET e.weight = g.weight[i], e.confidence = g.confidence, e.use_count = g.use_count,
+    e.created_at = g.created_at, e.touched_epoch = g.touched_epoch

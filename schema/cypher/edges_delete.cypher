@@ -1,6 +1,7 @@
 // Edges of one type go.
-UNWIND range(0, size($source) - 1) AS i
-MATCH (a:Concept {memory: $memory, id: $source[i]})
-MATCH (b:Concept {memory: $memory, id: $target[i]})
+UNWIND $groups AS g
+UNWIND range(0, size(g.source) - 1) AS i
+MATCH (a:Concept {memory: $memory, id: g.source[i]})
+MATCH (b:Concept {memory: $memory, id: g.target[i]})
 MATCH (a)-[e:{type}]->(b)
 DELETE e

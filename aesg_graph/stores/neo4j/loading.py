@@ -57,7 +57,7 @@ class Loading:
         """Write-lock concepts; those that exist. Only what is locked counts as existing."""
         if not ids.size:
             return NO_IDS
-        locked = distinct(_column(self._rows("concepts_lock", ids=ids.tolist())))
+        locked = distinct(np.array(self._rows("concepts_lock", ids=ids.tolist())[0][0], np.int64))
         self._present = np.union1d(self._present, locked)
         return locked
 
@@ -112,7 +112,7 @@ class Loading:
     def _load_concepts(self, lives: Ids, described: Ids) -> None:
         for ids, texts in ((without(lives, described), False), (described, True)):
             if ids.size:
-                self._copy.load_lives(self._rows("concepts_lives", ids=ids.tolist(), texts=texts))
+                self._copy.load_lives(self._rows("concepts_lives", ids=ids.tolist(), texts=texts)[0][0])
         self._copy.load_ends(without(self._present, np.concatenate([lives, described])))
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aesg_graph.aging import Thresholds
 from aesg_graph.concepts import Ids, Relations
 from aesg_graph.stores.abc import MemoryHead, WriterState
 from aesg_graph.stores.sqlite.linking import stored_code
+from aesg_graph.stores.sqlite.reorganising import EDGE_ROW
 from aesg_graph.stores.sqlite.schema import create_tables
 
 UNSTAMPED = -1
@@ -36,22 +38,43 @@ CREATE UNIQUE INDEX temp.concepts_before_id ON concepts_before (id);
 CREATE TEMP TABLE edges_before AS SELECT * FROM edges;
 CREATE UNIQUE INDEX temp.edges_before_key ON edges_before (source, type, target);
 """
-CREATED = (
-    "id, relevance, touched_epoch, born_epoch, use_frequency, contradictions, expires_epoch, fades_at, modified_at, "
-    "sequence, created_at, version, region_id, kind, encoder, name, text, source"
-)
-CHANGED = (
-    "id, modified_at, sequence, relevance, touched_epoch, born_epoch, use_frequency, contradictions, expires_epoch, "
-    "fades_at, version, region_id, encoder"
-)
-ROW = (
-    "relevance, touched_epoch, born_epoch, use_frequency, contradictions, expires_epoch, fades_at, version, region_id, "
-    "encoder"
-)
-JOINED = f"FROM concepts AS new JOIN concepts_before AS old USING (id) WHERE new.sequence > {UNSTAMPED}"
-KEY = "source, type, target"
-EDGE = "weight, confidence, use_count, created_at, touched_epoch"
 
+
+@dataclass(frozen=True)
+class Form:
+    """The columns of rows to be written: first those that many rows have in common, then the others."""
+
+    common: tuple[str, ...]
+    lists: tuple[str, ...]
+
+    def of(self, table: str) -> str:
+        """The columns of a table, for SQL."""
+        return ", ".join(f"{table}.{column}" for column in (*self.common, *self.lists))
+
+
+STAMP = ("modified_at", "sequence")
+COUNTS = ("use_frequency", "contradictions")
+FADING = ("expires_epoch", "fades_at")
+BORN = Form(
+    (
+        *("relevance", "touched_epoch", "born_epoch", *COUNTS, *FADING, *STAMP),
+        *("created_at", "version", "region_id", "kind", "encoder"),
+    ),
+    ("id", "name", "text", "source"),
+)
+CHANGED = Form(
+    (*STAMP, "version", "region_id", "encoder", "born_epoch"), ("id", "relevance", "touched_epoch", *COUNTS, *FADING)
+)
+STAMPED = Form(STAMP, ("id",))
+DESCRIBED = Form((), ("id", "name", "text"))
+ID = Form((), ("id",))
+REMOVED = Form(("sequence", "removed_at"), ("id", "into_id"))
+ENDS = Form((), ("source", "target"))
+EDGE = Form(("confidence", "use_count", "created_at", "touched_epoch"), ("source", "target", "weight"))
+KEY = ("source", "type", "target")
+
+ROW = ("relevance", "touched_epoch", "born_epoch", *COUNTS, *FADING, "version", "region_id", "encoder")
+JOINED = f"FROM concepts AS new JOIN concepts_before AS old USING (id) WHERE new.sequence > {UNSTAMPED}"
 Rows = list[tuple[Any, ...]]
 
 
@@ -98,8 +121,8 @@ class WorkingCopy:
             for name in {row[2] for row in rows}
         }
         self.connection.executemany(
-            f"INSERT OR IGNORE INTO edges (source, target, type, {EDGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((source, target, codes[type], *rest) for source, target, type, *rest in rows),
+            f"INSERT OR IGNORE INTO edges ({EDGE_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            ((source, codes[type], target, *rest) for source, target, type, *rest in rows),
         )
 
     def loaded(self) -> None:
@@ -107,72 +130,67 @@ class WorkingCopy:
         self.connection.executescript(BEFORE)
 
     def concepts_created(self) -> Rows:
-        """Columns ``CREATED`` of newborn concepts, by id."""
-        return self._rows(
-            f"SELECT {CREATED} FROM concepts WHERE id NOT IN (SELECT id FROM concepts_before) ORDER BY id"
+        """Newborn concepts, by id."""
+        sql = (
+            f"SELECT {BORN.of('new')} FROM concepts AS new WHERE id NOT IN (SELECT id FROM concepts_before) ORDER BY id"
         )
+        return self._rows(sql)
 
     def concepts_changed(self) -> Rows:
-        """Columns ``CHANGED`` of concepts that live on otherwise, by id."""
-        return self._rows(
-            f"SELECT {_of('new', CHANGED)} {JOINED} AND ({_of('new', ROW)}) IS NOT ({_of('old', ROW)}) ORDER BY id"
-        )
+        """Concepts that live on otherwise, by id."""
+        differs = f"({_of('new', ROW)}) IS NOT ({_of('old', ROW)})"
+        return self._rows(f"SELECT {CHANGED.of('new')} {JOINED} AND {differs} ORDER BY new.id")
 
     def concepts_stamped(self) -> Rows:
-        """Id, date and sequence of concepts that got nothing but a stamp, by id."""
-        return self._rows(
-            f"SELECT new.id, new.modified_at, new.sequence {JOINED} "
-            f"AND ({_of('new', ROW)}) IS ({_of('old', ROW)}) ORDER BY id"
-        )
+        """Concepts that got nothing but a stamp, by id."""
+        same = f"({_of('new', ROW)}) IS ({_of('old', ROW)})"
+        return self._rows(f"SELECT {STAMPED.of('new')} {JOINED} AND {same} ORDER BY new.id")
 
     def concepts_described(self) -> Rows:
-        """Id, name and text of concepts that have others than before, by id."""
-        return self._rows(
-            f"SELECT id, new.name, new.text {JOINED} AND (new.name, new.text) IS NOT (old.name, old.text) ORDER BY id"
-        )
+        """Concepts that have other names and texts than before, by id."""
+        differs = "(new.name, new.text) IS NOT (old.name, old.text)"
+        return self._rows(f"SELECT {DESCRIBED.of('new')} {JOINED} AND {differs} ORDER BY new.id")
 
-    def concepts_deleted(self) -> list[int]:
-        """Ids of concepts that went, ascending."""
-        sql = "SELECT id FROM concepts_before WHERE id NOT IN (SELECT id FROM concepts) ORDER BY id"
-        return [row[0] for row in self._rows(sql)]
+    def concepts_deleted(self) -> Rows:
+        """Concepts that went, by id."""
+        return self._rows("SELECT id FROM concepts_before WHERE id NOT IN (SELECT id FROM concepts) ORDER BY id")
 
     def tombstones_created(self) -> Rows:
-        """Id, heir, sequence and date of new tombstones, by id."""
-        return self._rows(
-            f"SELECT id, into_id, sequence, removed_at FROM tombstones WHERE sequence > {UNSTAMPED} ORDER BY id"
-        )
+        """New tombstones, by id."""
+        return self._rows(f"SELECT {REMOVED.of('new')} FROM tombstones AS new WHERE sequence > {UNSTAMPED} ORDER BY id")
 
     def edges_created(self) -> dict[str, Rows]:
-        """Source, target and columns ``EDGE`` of new edges, by type and ends."""
+        """New edges, by type and ends."""
         return self._by_type(
-            f"SELECT type, source, target, {EDGE} FROM edges AS new "
+            f"SELECT type, {EDGE.of('new')} FROM edges AS new "
             f"WHERE NOT EXISTS (SELECT 1 FROM edges_before AS old WHERE ({_of('old', KEY)}) = ({_of('new', KEY)}))"
         )
 
     def edges_changed(self) -> dict[str, Rows]:
-        """The same of edges that are otherwise than before."""
+        """Edges that are otherwise than before, by type and ends."""
+        columns = (*EDGE.common, "weight")
         return self._by_type(
-            f"SELECT type, source, target, {_of('new', EDGE)} FROM edges AS new JOIN edges_before AS old USING ({KEY}) "
-            f"WHERE ({_of('new', EDGE)}) IS NOT ({_of('old', EDGE)})"
+            f"SELECT type, {EDGE.of('new')} FROM edges AS new JOIN edges_before AS old USING ({', '.join(KEY)}) "
+            f"WHERE ({_of('new', columns)}) IS NOT ({_of('old', columns)})"
         )
 
     def edges_deleted(self) -> dict[str, Rows]:
-        """Source and target of edges that went."""
+        """Edges that went, by type and ends."""
         return self._by_type(
-            "SELECT type, source, target FROM edges_before AS old "
+            f"SELECT type, {ENDS.of('old')} FROM edges_before AS old "
             f"WHERE NOT EXISTS (SELECT 1 FROM edges AS new WHERE ({_of('new', KEY)}) = ({_of('old', KEY)}))"
         )
 
     def _by_type(self, sql: str) -> dict[str, Rows]:
         names: dict[int, str] = dict(self._rows("SELECT code, name FROM relations"))
         found: dict[str, Rows] = {}
-        for type, *rest in self._rows(f"{sql} ORDER BY type, source, target"):
-            found.setdefault(names[type], []).append(tuple(rest))
+        for row in self._rows(f"{sql} ORDER BY type, source, target"):
+            found.setdefault(names[row[0]], []).append(row[1:])
         return found
 
     def _rows(self, sql: str) -> Rows:
         return self.connection.execute(sql).fetchall()
 
 
-def _of(table: str, columns: str) -> str:
-    return ", ".join(f"{table}.{column.strip()}" for column in columns.split(","))
+def _of(table: str, columns: tuple[str, ...]) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns)

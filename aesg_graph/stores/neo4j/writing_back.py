@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aesg_graph.stores.neo4j.connecting import Pending, Transaction
 from aesg_graph.stores.neo4j.statements import cypher
-from aesg_graph.stores.neo4j.working import CHANGED, CREATED, EDGE, Rows, WorkingCopy
+from aesg_graph.stores.neo4j.working import (
+    BORN,
+    CHANGED,
+    DESCRIBED,
+    EDGE,
+    ENDS,
+    ID,
+    REMOVED,
+    STAMPED,
+    Form,
+    Rows,
+    WorkingCopy,
+)
 
 CHUNK = 10_000
 """Rows a statement: more would make the server hold too much at once."""
-
-ENDS = ("source", "target")
 
 
 @dataclass(frozen=True)
@@ -35,13 +44,13 @@ class WritingBack:
     def write(self, copy: WorkingCopy) -> Added:
         """Write everything that differs."""
         created, deleted, removed = copy.concepts_created(), copy.concepts_deleted(), copy.tombstones_created()
-        self._send("concepts_create", names(CREATED), created)
-        self._send("concepts_change", names(CHANGED), copy.concepts_changed())
-        self._send("concepts_stamp", ("id", "modified_at", "sequence"), copy.concepts_stamped())
-        self._send("concepts_describe", ("id", "name", "text"), copy.concepts_described())
+        self._send("concepts_create", BORN, created)
+        self._send("concepts_change", CHANGED, copy.concepts_changed())
+        self._send("concepts_stamp", STAMPED, copy.concepts_stamped())
+        self._send("concepts_describe", DESCRIBED, copy.concepts_described())
         edges = self._write_edges(copy)
-        self._send("concepts_delete", ("ids",), [(id,) for id in deleted])
-        self._send("removed_create", ("id", "into", "sequence", "removed_at"), removed)
+        self._send("concepts_delete", ID, deleted)
+        self._send("removed_create", REMOVED, removed)
         return Added(len(created) - len(deleted), edges, len(removed))
 
     def _write_edges(self, copy: WorkingCopy) -> int:
@@ -49,9 +58,9 @@ class WritingBack:
         for type, rows in deleted.items():
             self._send("edges_delete", ENDS, rows, type)
         for type, rows in created.items():
-            self._send("edges_create", (*ENDS, *names(EDGE)), rows, type)
+            self._send("edges_create", EDGE, rows, type)
         for type, rows in copy.edges_changed().items():
-            self._send("edges_change", (*ENDS, *names(EDGE)), rows, type)
+            self._send("edges_change", EDGE, rows, type)
         return sum(map(len, created.values())) - sum(map(len, deleted.values()))
 
     def send(self, statement: str, **parameters: Any) -> None:
@@ -64,15 +73,31 @@ class WritingBack:
             pending.done()
         self._pending.clear()
 
-    def _send(self, statement: str, columns: Sequence[str], rows: Rows, type: str | None = None) -> None:
-        """Send rows as columns, so many at a time."""
+    def _send(self, statement: str, form: Form, rows: Rows, type: str | None = None) -> None:
+        """Send rows, so many at a time."""
         text = cypher(statement, type)
         for start in range(0, len(rows), CHUNK):
-            chunk = zip(*rows[start : start + CHUNK], strict=True)
-            parameters = dict(zip(columns, map(list, chunk), strict=True))
-            self._pending.append(self._transaction.send(text, memory=self._memory, writer=self._writer, **parameters))
+            groups = grouped(form, rows[start : start + CHUNK])
+            pending = self._transaction.send(text, memory=self._memory, writer=self._writer, groups=groups)
+            self._pending.append(pending)
 
 
-def names(columns: str) -> tuple[str, ...]:
-    """The names in a list of columns."""
-    return tuple(column.strip() for column in columns.split(","))
+def grouped(form: Form, rows: Rows) -> list[dict[str, Any]]:
+    """Rows as maps: what they have in common once, everything else in lists (None for a list of Nones).
+
+    Packing values for the server costs more than finding out what is the same.
+    """
+    width = len(form.common)
+    groups: dict[tuple[Any, ...], Rows] = {}
+    for row in rows:
+        groups.setdefault(row[:width], []).append(row[width:])
+    return [_as_map(form, common, rest) for common, rest in groups.items()]
+
+
+def _as_map(form: Form, common: tuple[Any, ...], rest: Rows) -> dict[str, Any]:
+    columns = map(_listed, zip(*rest, strict=True))
+    return dict(zip(form.common, common, strict=True)) | dict(zip(form.lists, columns, strict=True))
+
+
+def _listed(column: tuple[Any, ...]) -> list[Any] | None:
+    return None if column.count(None) == len(column) else list(column)
