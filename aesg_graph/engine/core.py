@@ -112,7 +112,9 @@ class MemoryEngine:
     def degraded(self) -> bool:
         """Whether a server does not answer at present: lessons wait, and what other processes do is not seen."""
         follower, flusher = self.follower, self.recorder.attendant()
-        return follower is not None and (follower.failure is not None or flusher.failure is not None)
+        if follower is None:
+            return False
+        return flusher.failure is not None or follower.behind(self.settings.refresh_interval)
 
     @property
     def _may_warm(self) -> bool:

@@ -19,6 +19,8 @@ from aesg_graph.errors import AESGError, AESGStorageError
 from aesg_graph.stores.abc import NO_IDS, Shared
 from aesg_graph.sync import Flusher, Freshness, News
 
+OVERDUE = 5.0
+"""Seconds beyond three intervals after which a look that has not succeeded tells of a server that hangs."""
 PATIENCE = 0.05
 """Seconds that a look waits for a step to end. Then it is put off: whoever is in the step may wait for the flusher."""
 
@@ -40,6 +42,11 @@ class Follower:
         """When the last look succeeded, as ``time.monotonic()`` has it."""
         self.failure: str | None = None
         """Why the last look failed, None if it did not."""
+
+    def behind(self, interval: float) -> bool:
+        """Whether looks fail, or one is overdue because a server hangs."""
+        late = self.looked is not None and time.monotonic() - self.looked > 3 * interval + OVERDUE
+        return late or self.failure is not None
 
     def between(self) -> None:
         """What is to be done between two transactions."""
