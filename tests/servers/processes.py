@@ -49,6 +49,7 @@ class ServerProcess:
 
     def start(self, is_ready: Callable[[], bool], seconds: float, what: str) -> None:
         """Start it and wait until it is ready; RuntimeError with the end of its log if it does not become so."""
+        self.kill()  # reaps one that ended by itself
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command,

@@ -13,7 +13,7 @@ from qdrant_client.grpc import collections_service_pb2_grpc, points_service_pb2_
 
 from tests.servers.qdrant_collections import Collections
 from tests.servers.qdrant_faults import FaultFile, FaultInterceptor, KeyInterceptor
-from tests.servers.qdrant_service import CollectionService, Health, PointService
+from tests.servers.qdrant_service import VERSION, CollectionService, Health, PointService
 
 MESSAGE = 256 << 20
 THREADS = 32
@@ -25,6 +25,7 @@ def main() -> None:
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--key-file", type=Path)
     options.add_argument("--tls", type=Path, help="a folder with cert.pem and key.pem")
+    options.add_argument("--version", default=VERSION, help="what it says it is")
     chosen = options.parse_args()
 
     keys = [KeyInterceptor(chosen.key_file)] if chosen.key_file else []
@@ -38,7 +39,7 @@ def main() -> None:
         ],
     )
     collections = Collections(chosen.data / "collections")
-    qdrant_pb2_grpc.add_QdrantServicer_to_server(Health(), server)
+    qdrant_pb2_grpc.add_QdrantServicer_to_server(Health(chosen.version), server)
     collections_service_pb2_grpc.add_CollectionsServicer_to_server(CollectionService(collections), server)
     points_service_pb2_grpc.add_PointsServicer_to_server(PointService(collections), server)
     address = f"127.0.0.1:{chosen.port}"

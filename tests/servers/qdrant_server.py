@@ -31,7 +31,9 @@ class QdrantTestServer:
 
     controllable = True
 
-    def __init__(self, root: Path, api_key: str | None = None, tls: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, api_key: str | None = None, tls: Path | None = None, version: str | None = None
+    ) -> None:
         """Use :meth:`create`."""
         root.mkdir(parents=True, exist_ok=True)
         self.root, self.api_key, self.tls = root, api_key, tls
@@ -44,6 +46,8 @@ class QdrantTestServer:
             more += ["--key-file", str(self.key_file)]
         if tls is not None:
             more += ["--tls", str(tls)]
+        if version is not None:
+            more += ["--version", version]
         command = [
             sys.executable,
             "-m",
@@ -56,9 +60,12 @@ class QdrantTestServer:
         self._process = ServerProcess([*command, *more], root / "server.log", {"PYTHONPATH": str(CHECKOUT)})
 
     @classmethod
-    def create(cls, root: Path, api_key: str | None = None, tls: Path | None = None) -> Self:
-        """A new server below ``root``, started. ``tls``: a folder with cert.pem and key.pem."""
-        server = cls(root, api_key, tls)
+    def create(
+        cls, root: Path, api_key: str | None = None, tls: Path | None = None, version: str | None = None
+    ) -> Self:
+        """A new server below ``root``, started. ``tls``: a folder with cert.pem and key.pem; ``version``: what it says
+        that it is."""
+        server = cls(root, api_key, tls, version)
         server.start()
         return server
 

@@ -37,8 +37,11 @@ def _refuse(context: Any, code: grpc.StatusCode, why: str) -> NoReturn:
 
 
 class Health(qdrant_pb2_grpc.QdrantServicer):
+    def __init__(self, version: str) -> None:
+        self.version = version
+
     def HealthCheck(self, request: Any, context: Any) -> Any:
-        return qdrant_pb2.HealthCheckReply(title="qdrant - vector search engine", version=VERSION)
+        return qdrant_pb2.HealthCheckReply(title="qdrant - vector search engine", version=self.version)
 
 
 class CollectionService(collections_service_pb2_grpc.CollectionsServicer):

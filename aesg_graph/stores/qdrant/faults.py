@@ -18,7 +18,8 @@ REFUSED = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
 def storage_error(settings: StoreSettings, doing: str, error: Any) -> AESGStorageError:
     """A gRPC error for people. What the server said comes last, where there is room for it."""
     said = _advice(settings, error.code())
-    details = f" ({error.details()})" if error.details() else ""
+    told = error.code() is not Code.DEADLINE_EXCEEDED and error.details()
+    details = f" ({told})" if told else ""
     return AESGStorageError(f"Cannot {doing} {place(settings)}: {said}{details}")
 
 

@@ -216,8 +216,6 @@ class QdrantVectorStore:
         for rows in self._chunks(np.arange(len(queries) if limit else 0)):
             asked = [translation.query(row, limit, condition, self.settings) for row in queries[rows].tolist()]
             request = q.QueryBatchPoints(collection_name=self._collection, query_points=asked)
-            for one in request.query_points:
-                one.collection_name = self._collection
             answers = self._call("search", "points.QueryBatch", request).result
             for row, answer in zip(rows.tolist(), answers, strict=True):
                 found = sorted((-point.score, point_id(point)) for point in answer.result)

@@ -16,6 +16,7 @@ from aesg_graph.concepts import NO_REGION, Floats, Ids, Ints, VectorTable
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import Points
+from aesg_graph.stores.qdrant.faults import collection_name
 
 KEY = "key"
 VALUE = "value"
@@ -109,7 +110,7 @@ def _stamp(payload: Any, version: int, writer: int, sequence: int) -> None:
 
 def query(vector: Sequence[float], limit: int, condition: Any, settings: StoreSettings) -> Any:
     """One row of a search."""
-    asked = q.QueryPoints(using=KEY, limit=limit, filter=condition, with_payload=payload(False))
+    asked = q.QueryPoints(collection_name=collection_name(settings), using=KEY, limit=limit, filter=condition)
     asked.query.nearest.dense.data.extend(vector)
     if settings.quantization != "none":
         asked.params.quantization.rescore = True
