@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -9,20 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import neo4j
 from neo4j import (
     READ_ACCESS,
     WRITE_ACCESS,
     Auth,
     Driver,
     GraphDatabase,
-    ManagedTransaction,
     NotificationMinimumSeverity,
-    Session,
     basic_auth,
-    unit_of_work,
 )
 from neo4j.auth_management import AuthManager
-from neo4j.exceptions import Neo4jError
+from neo4j.exceptions import DriverError, Neo4jError
 
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
@@ -32,7 +32,7 @@ from aesg_graph.stores.neo4j.statements import cypher
 
 OLDEST = (5, 26)
 PAUSE = 0.02
-"""Seconds before a transaction that lost a concept under its hands is tried again."""
+"""Seconds before a transaction that met a deadlock or lost a concept is tried again; then twice as many."""
 
 Answer = TypeVar("Answer")
 
@@ -68,7 +68,7 @@ def _read(file: Path | None) -> str | None:
 class Transaction:
     """A transaction under way whose answers must each come in time."""
 
-    def __init__(self, transaction: ManagedTransaction, deadline: Deadline) -> None:
+    def __init__(self, transaction: neo4j.Transaction, deadline: Deadline) -> None:
         self._transaction, self._deadline = transaction, deadline
 
     def send(self, statement: str, /, **parameters: Any) -> Pending:
@@ -158,17 +158,21 @@ class Connection:
                 driver.close()
 
     def _carry_out(self, doing: str, access: str, work: Callable[[Transaction], Answer], seconds: float) -> Answer:
+        """Try until it succeeds, fails for good, or has failed for as long as ``retry_timeout``."""
+        give_up, pause = time.monotonic() + self.settings.retry_timeout, PAUSE
         with storage_errors(self.settings, doing):
-            give_up = time.monotonic() + self.settings.retry_timeout
             while True:
                 try:
                     return self._try(access, work, seconds)
-                except Neo4jError as error:
-                    if error.code not in RETRIED or time.monotonic() > give_up:
+                except (Neo4jError, DriverError) as error:
+                    passing = error.is_retryable() or getattr(error, "code", None) in RETRIED
+                    if not passing or time.monotonic() + pause > give_up:
                         raise
-                    time.sleep(PAUSE)
+                time.sleep(pause * random.uniform(0.5, 1.5))
+                pause *= 2
 
     def _try(self, access: str, work: Callable[[Transaction], Answer], seconds: float) -> Answer:
+        # Not execute_write, which does the same, but tries again with a server that hangs.
         driver = self._made()
         session = driver.session(
             database=self.settings.database,
@@ -176,22 +180,14 @@ class Connection:
             fetch_size=self.settings.fetch_size,
             bookmark_manager=self._bookmarks,
         )
-
-        def cut() -> None:
-            self._drop(driver, session)
-
-        with self._watch.limit(self.settings.request_timeout, cut) as deadline:
+        with self._watch.limit(self.settings.request_timeout, lambda: self._drop(driver)) as deadline:
             try:
-                with session:
-                    execute = session.execute_write if access == WRITE_ACCESS else session.execute_read
-
-                    @unit_of_work(timeout=seconds)
-                    def attempt(transaction: ManagedTransaction) -> Answer:
-                        deadline.extend()
-                        return work(Transaction(transaction, deadline))
-
-                    return execute(attempt)
-            except Exception as error:
+                with session, session.begin_transaction(timeout=seconds) as transaction:
+                    deadline.extend()
+                    answer = work(Transaction(transaction, deadline))
+                    transaction.commit()
+                    return answer
+            except (Neo4jError, DriverError, OSError) as error:
                 if deadline.passed:
                     raise ExpiredError from error
                 raise
@@ -207,19 +203,22 @@ class Connection:
                     connection_timeout=self.settings.connect_timeout,
                     connection_acquisition_timeout=self.settings.connect_timeout,
                     connection_write_timeout=self.settings.request_timeout,
-                    max_transaction_retry_time=self.settings.retry_timeout,
                     max_connection_pool_size=self.settings.max_connections,
                     notifications_min_severity=NotificationMinimumSeverity.OFF,
                     telemetry_disabled=True,
                 )
             return self._driver
 
-    def _drop(self, driver: Driver, session: Session) -> None:
-        """Cut a hung session off: whoever waits in it gets an error. The other connections are as dead."""
+    def _drop(self, driver: Driver) -> None:
+        """Cut the connections to a server that hangs: whoever waits for it gets an error; the next call dials anew."""
         with self._lock:
             if self._driver is driver:
                 self._driver = None
-        session.cancel()
+        threading.Thread(target=_cut, args=(driver,), name="aesg-neo4j-cut", daemon=True).start()
+
+
+def _cut(driver: Driver) -> None:
+    with contextlib.suppress(DriverError, Neo4jError, OSError):
         driver.close()
 
 
