@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from qdrant_client import grpc as q
 
 POLL = 0.02
 
@@ -27,7 +28,8 @@ class FaultFile:
         """From now on ``times`` calls of ``method`` (any if empty) go wrong.
 
         ``action``: "refuse" (not done, an error), "hang" (not done, no answer until :meth:`clear`), "die" (not done,
-        SIGKILL), "lose" (done, but an error is answered), "die after" (done, then SIGKILL before the answer).
+        SIGKILL), "lose" (done, but an error is answered), "die after" (done, then SIGKILL before the answer),
+        "late" (a write that is said to be in the log, but not applied yet).
         """
         draft = self.path.with_suffix(".new")
         draft.write_text(json.dumps({"action": action, "method": method, "times": times, "code": code}))
@@ -80,6 +82,10 @@ class FaultInterceptor(grpc.ServerInterceptor):  # type: ignore[misc, type-arg]
                 os.kill(os.getpid(), 9)
             if action == "lose":
                 context.abort(code, "done, but the answer is lost on command")
+            if action == "late":
+                results = answer.result if hasattr(answer.result, "add") else [answer.result]
+                for result in results:
+                    result.status = q.UpdateStatus.WaitTimeout
             return answer
 
         return done

@@ -168,6 +168,19 @@ def test_writes_whose_answers_are_lost_are_replayed_without_harm(server, store, 
     assert store.labels(np.array([5], np.int64))[2].tolist() == [8]
 
 
+@pytest.mark.parametrize("method", ["Upsert", "Delete", "UpdateBatch"])
+def test_a_write_that_waits_in_the_servers_log_is_not_taken_for_done(server, store, method):
+    writes = {
+        "Upsert": lambda: store.upsert(points([100])),
+        "Delete": lambda: store.delete(np.array([1], np.int64)),
+        "UpdateBatch": lambda: store.label(np.array([1], np.int64), np.array([2], np.int64)),
+    }
+    server.faults.set("late", method, times=1)
+    with pytest.raises(AESGStorageError, match=r"it is not done yet \(WaitTimeout\)"):
+        writes[method]()
+    writes[method]()
+
+
 @pytest.mark.parametrize("action", ["die", "die after"])
 def test_a_server_that_dies_in_a_write_has_it_whole_or_not_at_all(server, store, action):
     server.faults.set(action, "Upsert", times=1)

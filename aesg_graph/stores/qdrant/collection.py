@@ -11,7 +11,7 @@ from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.qdrant.connecting import Connection
 from aesg_graph.stores.qdrant.faults import collection_name, place
-from aesg_graph.stores.qdrant.translation import KEY, VALUE, ordering
+from aesg_graph.stores.qdrant.translation import KEY, VALUE, name_of, ordering
 
 PAYLOAD_INDEXES = {
     "kind": q.FieldType.FieldTypeKeyword,
@@ -102,9 +102,9 @@ def _vectors_of(config: Any) -> dict[str, str]:
 
 
 def _kind_of(params: Any) -> str:
-    parts = [f"{params.size} numbers", q.Distance.Name(params.distance)]
+    parts = [f"{params.size} numbers", name_of(q.Distance, params.distance)]
     if params.datatype not in (q.Datatype.Default, q.Datatype.Float32):
-        parts.append(q.Datatype.Name(params.datatype))
+        parts.append(name_of(q.Datatype, params.datatype))
     if params.HasField("multivector_config"):
         parts.append("many a point")
     return ", ".join(parts)

@@ -20,7 +20,7 @@ from aesg_graph.stores import points as given
 from aesg_graph.stores.abc import Points
 from aesg_graph.stores.qdrant import collection, translation
 from aesg_graph.stores.qdrant.connecting import Connection
-from aesg_graph.stores.qdrant.faults import collection_name
+from aesg_graph.stores.qdrant.faults import collection_name, place
 from aesg_graph.stores.qdrant.translation import VALUE, point_id
 
 CHUNK = 1000
@@ -107,7 +107,7 @@ class QdrantVectorStore:
             for rows in self._chunks(np.flatnonzero(points.versions == version)):
                 request = self._upserting(version)
                 translation.add_points(request, points, rows, version)
-                self._call("write to", "points.Upsert", request)
+                self._write("write to", "points.Upsert", request)
 
     def rekey(self, ids: Ids, keys: Floats, version: int, writer: int, sequence: int) -> None:
         """Replace the keys of existing points of a lower or equal version; values stay; absent points stay absent.
@@ -130,7 +130,7 @@ class QdrantVectorStore:
             if translation.stamp_of(record)[0] <= stamp[0]:
                 translation.add_rekeyed(request, record, keys[point_id(record)], stamp)
         if request.points:
-            self._call("write to", "points.Upsert", request)
+            self._write("write to", "points.Upsert", request)
 
     def _upserting(self, version: int) -> Any:
         return q.UpsertPoints(
@@ -150,7 +150,7 @@ class QdrantVectorStore:
                 members.setdefault(region, []).append(id)
             request = q.UpdateBatchPoints(collection_name=self._collection, wait=True, ordering=self._ordering)
             request.operations.extend(_labelling(region, named) for region, named in members.items())
-            self._call("label points of", "points.UpdateBatch", request)
+            self._write("label points of", "points.UpdateBatch", request)
 
     def delete(self, ids: Ids) -> None:
         """Delete points; absent ones are no error."""
@@ -159,7 +159,15 @@ class QdrantVectorStore:
             request = q.DeletePoints(
                 collection_name=self._collection, wait=True, points=points, ordering=self._ordering
             )
-            self._call("delete from", "points.Delete", request)
+            self._write("delete from", "points.Delete", request)
+
+    def _write(self, doing: str, method: str, request: Any) -> None:
+        """Have something written. That the server will do it later is not enough: a reader would not see it yet."""
+        result = self._call(doing, method, request).result
+        for each in [result] if isinstance(result, q.UpdateResult) else result:
+            if each.status != q.UpdateStatus.Completed:
+                status = translation.name_of(q.UpdateStatus, each.status)
+                raise AESGStorageError(f"Cannot {doing} {place(self.settings)}: it is not done yet ({status})")
 
     # Reading
 

@@ -31,6 +31,11 @@ def ordering(settings: StoreSettings) -> Any:
     return q.WriteOrdering(type=q.WriteOrderingType.Value(settings.write_ordering.capitalize()))
 
 
+def name_of(enum: Any, number: int) -> str:
+    """The name of one of an enumeration's numbers; a newer server may send one that has no name here."""
+    return str(enum.Name(number)) if number in enum.values() else str(number)
+
+
 def no_newer_than(version: int) -> Any:
     """The condition of a write: it applies to points that exist, others are always inserted."""
     return q.Filter(must=[q.Condition(field=q.FieldCondition(key="version", range=q.Range(lte=version)))])
