@@ -27,6 +27,8 @@ RECENT_BYTES = 64 << 20
 """Batches kept in memory until they are settled; beyond that they are read from the journal again."""
 FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
 """Seconds until a failed group is tried again, doubling from the first to the longest."""
+GRACE = 10.0
+"""Seconds for which a patient flusher's attempts may fail before ``flush`` tells of it."""
 SHORTEST_INTERVAL = 0.01
 """Seconds between two looks at what happens elsewhere, however short an interval was asked for."""
 JOURNAL_BYTES = 1 << 30
@@ -101,6 +103,7 @@ class Flusher:
         self._failures = 0
         self._last_failure: Exception | None = None
         self._failing = False
+        self._failing_since = 0.0
         self._untold: Exception | None = None
         self._attended = 0
         self._asked = 0
@@ -152,22 +155,27 @@ class Flusher:
     def flush(self, timeout: float | None = None) -> None:
         """Wait until everything submitted so far is in both stores.
 
-        AESGStorageError when ``timeout`` seconds have passed, or as soon as an attempt fails; the flusher goes on
-        trying either way.
+        AESGStorageError when ``timeout`` seconds have passed, or as soon as an attempt fails (with ``patient``, when
+        attempts have failed for some seconds: a server that restarts is back by then); the flusher goes on trying
+        either way.
         """
         with self._state, self._in_a_hurry():
             target, failures = self._submitted, self._failures
             deadline = None if timeout is None else time.monotonic() + timeout
             while self._journal.backlog(target, 1, 0):
-                if self._failures > failures:
+                if self._failures > failures and self._has_failed_for_long():
                     self._untold = None
                     raise AESGStorageError(self._failure_text()) from self._last_failure
                 if self._stopping:
                     raise AESGStorageError(f"The flusher has ended; {self._waiting_text()}")
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    raise AESGStorageError(f"flush() gave up after {timeout} s: {self._waiting_text()}")
-                self._state.wait(left)
+                    why = self._failure_text() if self._failing else self._waiting_text()
+                    raise AESGStorageError(f"flush() gave up after {timeout} s: {why}") from self._last_failure
+                self._state.wait(left if not self._patient else min(GRACE, GRACE if left is None else left))
+
+    def _has_failed_for_long(self) -> bool:
+        return not self._patient or (self._failing and time.monotonic() - self._failing_since > GRACE)
 
     def wait_for_room(self, timeout: float) -> None:
         """Wait while the journal holds more than its limit. AESGStorageError after ``timeout`` seconds."""
@@ -306,6 +314,8 @@ class Flusher:
             except Exception as error:
                 with self._state:
                     self._failures += 1
+                    if not self._failing:
+                        self._failing_since = time.monotonic()
                     self._last_failure = error
                     self._untold = None if self._patient else error
                     self._failing = True
