@@ -1,4 +1,4 @@
 // Write-lock all writers by number.
-MATCH (w:Writer {memory: $memory})
+MATCH (w:Writer {memory: $memory}) WHERE w.id >= 0
 WITH w ORDER BY w.id
 SET w.forgotten = w.forgotten

@@ -254,3 +254,16 @@ def test_a_renewed_writer_s_old_self_can_no_longer_write(join: Callable[[], Scri
     with pytest.raises(AESGStorageError, match="incarnation"):
         old.write(touch([a]))
     assert row(old.store, a).use_frequency == 0
+
+
+def test_counts_that_somebody_s_own_cypher_made_wrong_are_mended(
+    server: Any, join: Callable[[], Scribe], settings: StoreSettings
+) -> None:
+    scribe = join()
+    a, b, c = scribe.create(3).tolist()
+    scribe.write(link([(a, b), (b, c)]), Remove(np.array([c])))
+    with held(server, "MATCH (c:Concept {memory: $memory, id: $id}) DETACH DELETE c", memory=settings.memory, id=a):
+        pass
+    assert scribe.store.count() == Counts(2, 1, 1)
+    assert scribe.store.mend_counts() == Counts(-1, -1, 0)
+    assert true_counts(scribe.store) == Counts(1, 0, 1)

@@ -97,7 +97,7 @@ def destroy(connection: Connection, memory: str) -> None:
     def deleting(statement: str) -> Any:
         return lambda transaction: transaction.rows(cypher(statement), memory=memory, limit=CHUNK)[0][0]
 
-    for statement in ("memory_destroy_concepts", "memory_destroy_rest"):
-        while connection.write("delete", deleting(statement)):
+    for part in ("concepts", "removed", "consolidations", "writers"):
+        while connection.write("delete", deleting(f"memory_destroy_{part}")):
             pass
     connection.write("delete", lambda t: t.send(cypher("memory_destroy_head"), memory=memory).done())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ from aesg_graph.stores.neo4j.statements import cypher, quoted
 
 ROWS_IN_TIME = 50_000
 """Rows that a transaction may write in one request timeout; more get more time."""
+
+PATIENCE = 20.0
+"""Request timeouts that counting everything may take."""
 
 
 class Neo4jGraphStore:
@@ -179,6 +183,19 @@ class Neo4jGraphStore:
     def recount(self) -> Counts:
         """How much there truly is, counted one by one."""
         return Counts(*self._rows("recount", types=list(self._relations.names))[0])
+
+    def mend_counts(self) -> Counts:
+        """Make :meth:`count` say what there truly is, under the lock of all writers; what it was off by."""
+
+        def work(transaction: Transaction) -> Counts:
+            transaction.send(cypher("writers_lock"), memory=self._memory).done()
+            said = transaction.rows(cypher("count"), memory=self._memory)[0]
+            true = transaction.rows(cypher("recount"), memory=self._memory, types=list(self._relations.names))[0]
+            off = Counts(*(b - a for a, b in zip(said, true, strict=True)))
+            transaction.send(cypher("counts_mend"), memory=self._memory, **asdict(off)).done()
+            return off
+
+        return self._write("mend the counts of", work, PATIENCE)
 
     def positions(self) -> list[WriterPosition]:
         """Every writer's position, by number."""
