@@ -41,13 +41,17 @@ class Collection:
 
     def indexes(self) -> dict[str, int]:
         """The payload indexes: fields and their types."""
-        lines = (self.path / INDEXES).read_text().splitlines() if (self.path / INDEXES).exists() else []
+        with self.lock:
+            lines = (self.path / INDEXES).read_text().splitlines() if (self.path / INDEXES).exists() else []
         return {name: int(kind) for name, kind in (line.split("\t") for line in lines)}
 
     def add_index(self, name: str, kind: int) -> None:
         """Record a payload index. Edge searches exactly without one, and is far quicker to write to."""
-        known = self.indexes() | {name: kind}
-        (self.path / INDEXES).write_text("".join(f"{n}\t{k}\n" for n, k in known.items()))
+        with self.lock:
+            known = self.indexes() | {name: kind}
+            draft = self.path / f"{INDEXES}.new"
+            draft.write_text("".join(f"{n}\t{k}\n" for n, k in known.items()))
+            draft.replace(self.path / INDEXES)
 
 
 class Collections:
