@@ -2,4 +2,4 @@
 MATCH (c:Concept)
 WHERE c.memory = $memory AND $after < c.id <= $last
 MATCH (c)-[e]->(other:Concept)
-RETURN c.id, other.id, type(e), e.weight, e.confidence, e.use_count, e.created_at, e.touched_epoch
+RETURN collect([c.id, other.id, type(e), e.weight, e.confidence, e.use_count, e.created_at, e.touched_epoch])

@@ -94,6 +94,10 @@ class Pending:
         self._deadline.extend()
         return rows
 
+    def collected(self) -> list[Any]:
+        """What is in the lists that the rows consist of, one after another."""
+        return [item for row in self.rows() for item in row[0]]
+
     def done(self) -> None:
         """Wait until it is carried out."""
         self._result.consume()

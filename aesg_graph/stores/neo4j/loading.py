@@ -53,11 +53,14 @@ class Loading:
     def _rows(self, statement: str, **parameters: Any) -> list[list[Any]]:
         return self._transaction.rows(cypher(statement), memory=self._memory, **parameters)
 
+    def _collected(self, statement: str, **parameters: Any) -> list[Any]:
+        return self._transaction.send(cypher(statement), memory=self._memory, **parameters).collected()
+
     def _lock(self, ids: Ids) -> Ids:
         """Write-lock concepts; those that exist. Only what is locked counts as existing."""
         if not ids.size:
             return NO_IDS
-        locked = distinct(np.array(self._rows("concepts_lock", ids=ids.tolist())[0][0], np.int64))
+        locked = distinct(np.array(self._collected("concepts_lock", ids=ids.tolist()), np.int64))
         self._present = np.union1d(self._present, locked)
         return locked
 
@@ -90,7 +93,7 @@ class Loading:
         """Every edge of some concepts, and who is at its ends."""
         if not ids.size:
             return [], NO_IDS
-        rows = self._declared(self._rows("edges_read", ids=ids.tolist()))
+        rows = self._declared(self._collected("edges_read", ids=ids.tolist()))
         return rows, distinct(np.array([row[:2] for row in rows], np.int64).reshape(-1))
 
     def _edges_between(self, pairs: Ints, whole: Ids) -> list[list[Any]]:
@@ -103,7 +106,9 @@ class Loading:
         if not len(ends):
             return []
         ends = np.unique(np.sort(ends, axis=1), axis=0)
-        return self._declared(self._rows("edges_between", sources=ends[:, 0].tolist(), targets=ends[:, 1].tolist()))
+        return self._declared(
+            self._collected("edges_between", sources=ends[:, 0].tolist(), targets=ends[:, 1].tolist())
+        )
 
     def _declared(self, rows: list[list[Any]]) -> list[list[Any]]:
         """Without relationships that people drew themselves."""
@@ -112,7 +117,7 @@ class Loading:
     def _load_concepts(self, lives: Ids, described: Ids) -> None:
         for ids, texts in ((without(lives, described), False), (described, True)):
             if ids.size:
-                self._copy.load_lives(self._rows("concepts_lives", ids=ids.tolist(), texts=texts)[0][0])
+                self._copy.load_lives(self._collected("concepts_lives", ids=ids.tolist(), texts=texts))
         self._copy.load_ends(without(self._present, np.concatenate([lives, described])))
 
 

@@ -19,8 +19,8 @@ def read_subgraph(transaction: Transaction, memory: str, ids: Ids, edges: bool, 
     """The concepts among ``ids`` and, if asked, every edge that touches one of them."""
     wanted = distinct(ids).tolist()
     concepts = transaction.send(cypher("concepts_read"), memory=memory, ids=wanted)
-    between = transaction.rows(cypher("edges_read"), memory=memory, ids=wanted) if edges else []
-    return Subgraph(concept_table(concepts.rows()), edge_table(between, relations))
+    between = transaction.send(cypher("edges_read"), memory=memory, ids=wanted).collected() if edges else []
+    return Subgraph(concept_table(concepts.collected()), edge_table(between, relations))
 
 
 def read_page(
@@ -28,10 +28,10 @@ def read_page(
 ) -> Subgraph:
     """The next concepts after an id and, if asked, the edges that start at one of them."""
     where = {"memory": memory, "after": after, "limit": limit}
-    table = concept_table(transaction.rows(cypher("concepts_page"), **where))
+    table = concept_table(transaction.send(cypher("concepts_page"), **where).collected())
     if not edges or not len(table):
         return Subgraph(table, edge_table([], relations))
-    rows = transaction.rows(cypher("edges_page"), memory=memory, after=after, last=int(table.ids[-1]))
+    rows = transaction.send(cypher("edges_page"), memory=memory, after=after, last=int(table.ids[-1])).collected()
     return Subgraph(table, edge_table(rows, relations))
 
 
