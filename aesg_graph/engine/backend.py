@@ -73,7 +73,7 @@ class Backend:
             self.graph,
             self.vectors,
             journal_bytes=self.settings.journal_bytes,
-            patient=self.shared is not None,
+            remote=self.shared is not None,
         )
 
     @property

@@ -2,17 +2,20 @@
 
 Vector upserts; the graph, in one transaction; vector deletes. A process that dies anywhere in between repeats the whole
 for what is still in its journal, and every step can be repeated.
+
+Where both stores are servers, the next group's vectors travel while the graph is busy with this one's rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 
 from aesg_graph.concepts import NO_ID, Ids, among, distinct
-from aesg_graph.operations import Batch, Create, Merge, Split, doomed_ids, named_ids
+from aesg_graph.operations import Batch, Create, Merge, Regions, Rekey, Split, doomed_ids, named_ids
 from aesg_graph.stores.abc import NO_IDS, GraphStore, Outcome, VectorStore
 from aesg_graph.sync.failpoints import GRAPH_COMMITTED, VECTORS_DELETED, VECTORS_UPSERTED, reach
 from aesg_graph.sync.journal_file import Durability
@@ -28,10 +31,17 @@ class Carrier:
         self._durability = durability
         self._vectors_removed = NO_IDS
         self._known: dict[int, Outcome] = {}
+        self._ahead = Ahead(self._write_vectors)
 
-    def carry(self, batches: Sequence[Batch]) -> list[Outcome]:
-        """Carry the batches out; what became of each. Whatever a store raises passes, and all can be tried again."""
-        outcomes = [outcome for group in _separated(batches) for outcome in self._carry(group)]
+    def carry(self, batches: Sequence[Batch], following: Sequence[Batch] = ()) -> list[Outcome]:
+        """Carry the batches out; what became of each. Whatever a store raises passes, and all can be tried again.
+
+        Vectors of the ``following`` batches, if there are any and nothing depends on the order, are written meanwhile.
+        """
+        groups = _separated(batches)
+        if len(groups) > 1 or not _independent(batches, following):
+            following = ()
+        outcomes = [outcome for group in groups for outcome in self._carry(group, following)]
         if self._durability == "power":
             if any(has_vectors(batch) or _doomed(batch).size for batch in batches):
                 self._vectors().sync()
@@ -48,9 +58,17 @@ class Carrier:
             self._graph.apply([], self._vectors_removed)
             self._vectors_removed = NO_IDS
 
-    def _carry(self, batches: Sequence[Batch]) -> list[Outcome]:
-        unfit = write_vectors(batches, self._graph, self._vectors)
+    def close(self) -> None:
+        """Write nothing ahead any more."""
+        self._ahead.close()
+
+    def _write_vectors(self, batches: Sequence[Batch]) -> dict[int, str]:
+        return write_vectors(batches, self._graph, self._vectors)
+
+    def _carry(self, batches: Sequence[Batch], following: Sequence[Batch]) -> list[Outcome]:
+        unfit = self._ahead.written(batches)
         reach(VECTORS_UPSERTED)
+        self._ahead.begin(following)
         # What the vector store will not take must not be in the graph either; empty, it still consumes its sequence.
         sent = [replace(batch, operations=()) if batch.sequence in unfit else batch for batch in batches]
         outcomes = self._graph.apply(sent, self._vectors_removed)
@@ -97,6 +115,50 @@ class Carrier:
             )
             return Outcome(batch.sequence, "refused", reason, _named(batch))
         return outcome
+
+
+class Ahead:
+    """Writes the vectors of one group in the background, while the group before it is in the graph's hands."""
+
+    def __init__(self, write: Callable[[Sequence[Batch]], dict[int, str]]) -> None:
+        self._write = write
+        self._thread: ThreadPoolExecutor | None = None
+        self._under_way: tuple[list[int], Future[dict[int, str]]] | None = None
+
+    def begin(self, batches: Sequence[Batch]) -> None:
+        """Write the vectors of ``batches``, which are to come next."""
+        if batches:
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1, "aesg-vectors")
+            self._under_way = _sequences(batches), self._thread.submit(self._write, batches)
+
+    def written(self, batches: Sequence[Batch]) -> dict[int, str]:
+        """The vectors of ``batches`` are written: ahead, or now. What the store would not take, as write_vectors()."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            sequences, writing = under_way
+            failed = writing.exception()  # two writers of vectors never overlap
+            if failed is None and sequences == _sequences(batches):
+                return writing.result()
+        return self._write(batches)
+
+    def close(self) -> None:
+        """Begin nothing any more; what is under way ends by itself."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _sequences(batches: Sequence[Batch]) -> list[int]:
+    return [batch.sequence for batch in batches]
+
+
+def _independent(batches: Sequence[Batch], following: Sequence[Batch]) -> bool:
+    """Whether vectors of ``following`` may be written before the graph has ``batches``: births of other ids alone."""
+    operations = [operation for batch in (*batches, *following) for operation in batch.operations]
+    if any(isinstance(operation, Split | Rekey | Regions | Merge) for operation in operations):
+        return False
+    born = born_in([*batches, *following])
+    return distinct(born).size == born.size
 
 
 def _separated(batches: Sequence[Batch]) -> list[Sequence[Batch]]:

@@ -28,7 +28,7 @@ RECENT_BYTES = 64 << 20
 FIRST_DELAY, LONGEST_DELAY = 0.05, 2.0
 """Seconds until a failed group is tried again, doubling from the first to the longest."""
 GRACE = 10.0
-"""Seconds for which a patient flusher's attempts may fail before ``flush`` tells of it."""
+"""Seconds for which attempts at a remote store may fail before ``flush`` tells of it."""
 SHORTEST_INTERVAL = 0.01
 """Seconds between two looks at what happens elsewhere, however short an interval was asked for."""
 JOURNAL_BYTES = 1 << 30
@@ -76,17 +76,17 @@ class Flusher:
         limits: GroupLimits | None = None,
         journal_bytes: int = JOURNAL_BYTES,
         on_settled: OnSettled | None = None,
-        patient: bool = False,
+        remote: bool = False,
     ) -> None:
         """``vectors`` gives the vector store when one is needed. What is durable is the journal's to say.
 
-        With ``patient`` a store that fails is no caller's concern (servers come and go): only ``flush`` and
-        ``wait_for_room`` tell of it.
+        With ``remote`` the stores are servers, which come and go: one that fails is no caller's concern, only ``flush``
+        and ``wait_for_room`` tell of it; and vectors travel ahead.
         """
         self.on_settled = on_settled
         self.between: Between | None = None
         self.interval = 0.0
-        self._patient = patient
+        self._remote = remote
         self._journal = journal
         self._carrier = Carrier(graph, vectors, journal.durability)
         self._limits = limits or GroupLimits()
@@ -110,6 +110,8 @@ class Flusher:
         self._attending = False
         self._absent: Exception | None = None
         self._due = 0.0
+        self._next: list[int] = []
+        """The group whose vectors travel ahead."""
 
     # -- the owner's side -----------------------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class Flusher:
     def flush(self, timeout: float | None = None) -> None:
         """Wait until everything submitted so far is in both stores.
 
-        AESGStorageError when ``timeout`` seconds have passed, or as soon as an attempt fails (with ``patient``, when
+        AESGStorageError when ``timeout`` seconds have passed, or as soon as an attempt fails (with ``remote``, when
         attempts have failed for some seconds: a server that restarts is back by then); the flusher goes on trying
         either way.
         """
@@ -172,10 +174,10 @@ class Flusher:
                 if left is not None and left <= 0:
                     why = self._failure_text() if self._failing else self._waiting_text()
                     raise AESGStorageError(f"flush() gave up after {timeout} s: {why}") from self._last_failure
-                self._state.wait(left if not self._patient else min(GRACE, GRACE if left is None else left))
+                self._state.wait(left if not self._remote else min(GRACE, GRACE if left is None else left))
 
     def _has_failed_for_long(self) -> bool:
-        return not self._patient or (self._failing and time.monotonic() - self._failing_since > GRACE)
+        return not self._remote or (self._failing and time.monotonic() - self._failing_since > GRACE)
 
     def wait_for_room(self, timeout: float) -> None:
         """Wait while the journal holds more than its limit. AESGStorageError after ``timeout`` seconds."""
@@ -257,6 +259,7 @@ class Flusher:
                 self._settle_in_the_end(group)
             if self._is_due() and not self._stopping:
                 self._look_up()
+        self._carrier.close()
         with contextlib.suppress(Exception):  # a sweep finds these tombstones too
             self._carrier.report_removed()
 
@@ -268,7 +271,9 @@ class Flusher:
                 group = self._journal.backlog(self._submitted, self._limits.batches, self._limits.bytes)
                 self._idle = not group
                 if self._is_due():
-                    return group
+                    return []
+                if self._next and group and group[0] == self._next[0]:
+                    return self._next
                 if not group:
                     self._state.wait(self._patience())
                     continue
@@ -317,7 +322,7 @@ class Flusher:
                     if not self._failing:
                         self._failing_since = time.monotonic()
                     self._last_failure = error
-                    self._untold = None if self._patient else error
+                    self._untold = None if self._remote else error
                     self._failing = True
                     self._state.notify_all()
                     if not self._stopping:
@@ -328,7 +333,9 @@ class Flusher:
 
     def _settle(self, group: list[int]) -> list[Outcome]:
         batches = [self._load(sequence) for sequence in group]
-        outcomes = self._carrier.carry(batches)
+        following = self._journal.backlog(self._submitted, self._limits.batches, self._limits.bytes, group[-1])
+        self._next = following if self._remote else []
+        outcomes = self._carrier.carry(batches, [self._load(sequence) for sequence in self._next])
         if self.on_settled is not None:
             self.on_settled(outcomes, group[-1])
         self._journal.drop(group[-1], {o.sequence: o.reason for o in outcomes if o.status == "refused"})

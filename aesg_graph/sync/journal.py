@@ -14,7 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from itertools import dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +163,13 @@ class Journal:
         with self._lock:
             return [sequence for sequence, _ in self._pending]
 
-    def backlog(self, up_to: int | None, batches: int, size: int) -> list[int]:
-        """The oldest pending sequences, none above ``up_to``: at most so many and so many bytes, but one."""
+    def backlog(self, up_to: int | None, batches: int, size: int, after: int = 0) -> list[int]:
+        """The oldest pending sequences above ``after``, none above ``up_to``: at most so many and so many bytes, but
+        one.
+        """
         with self._lock:
-            waiting = takewhile(lambda entry: up_to is None or entry[0] <= up_to, islice(self._pending, batches))
+            later = dropwhile(lambda entry: entry[0] <= after, self._pending)
+            waiting = takewhile(lambda entry: up_to is None or entry[0] <= up_to, islice(later, batches))
             taken: list[int] = []
             for sequence, length in waiting:
                 size -= length
