@@ -190,3 +190,15 @@ class StoreSettings(BaseSettings):
     def engine(self) -> Engine:
         """Which engine the addresses choose."""
         return "embedded" if self.graph in (None, EMBEDDED) else "served"
+
+
+class GraphSettings(StoreSettings):
+    """Settings for what needs the graph server alone, whatever memory is on it: migrations, lists of memories.
+
+    As StoreSettings, but only ``graph`` must be given. AESGConfigError where it is not.
+    """
+
+    def _require_one_engine(self) -> None:
+        if self.graph in (None, EMBEDDED):
+            expected = f"got {self.graph!r}, expected the address of a Neo4j server (AESG_GRAPH)"
+            raise AESGConfigError(HEADING, {"graph": expected})

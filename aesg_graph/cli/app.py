@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aesg_graph.cli import caring, looking
+from aesg_graph.cli import caring, looking, migrating
 
 HELP = """Look into a memory of aesg-graph, and care for it.
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 for command in (*looking.COMMANDS, *caring.COMMANDS):
     app.command()(command)
+app.add_typer(migrating.group, name="migrate")
 
 
 def _version(wanted: bool) -> None:

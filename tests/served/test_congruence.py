@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.served.world import CONFIG, D, V, assert_in_step, graph_rows, settings_for, teach
 
 from aesg_graph.concepts import COUNTER_BITS, NO_ID
 from aesg_graph.config import StoreSettings
 from aesg_graph.engine.core import MemoryEngine
 from aesg_graph.stores.neo4j import Neo4jGraphStore
 from aesg_graph.stores.qdrant import QdrantVectorStore
+from tests.served.world import CONFIG, D, V, assert_in_step, graph_rows, settings_for, teach
 
 COUNTER = (1 << COUNTER_BITS) - 1
 SMALL = 4096

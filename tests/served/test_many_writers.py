@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 import pytest
-from tests.served.world import CONFIG, D, V, assert_cache_is_true, assert_in_step, teach, vectors
 
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.operations import Advance, Touch
 from aesg_graph.sync import failpoints
+from tests.served.world import CONFIG, D, V, assert_cache_is_true, assert_in_step, teach, vectors
 
 
 def test_writer_numbers_are_leased_from_the_graph(opened):

@@ -5,13 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.served.world import CONFIG, D, V, assert_cache_is_true, assert_in_step, graph_rows, teach, vectors
 
 from aesg_graph.engine.core import MemoryEngine
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.operations import Create, Link, Prune
 from aesg_graph.stores.neo4j import Neo4jGraphStore
 from aesg_graph.sync import Freshness, failpoints
+from tests.served.world import CONFIG, D, V, assert_cache_is_true, assert_in_step, graph_rows, teach, vectors
 
 STEPS_THAT_STOP = [
     failpoints.VECTORS_UPSERTED,
@@ -20,7 +20,7 @@ STEPS_THAT_STOP = [
 ]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """As far as a kill lets a thread get."""
 
 
@@ -35,7 +35,7 @@ def stop_at(step):
 
     def hook(reached):
         if reached == step:
-            raise Stopped(step)
+            raise StoppedError(step)
 
     failpoints.install(hook)
 
@@ -281,7 +281,7 @@ def test_fifty_processes_worth_of_openings_leave_no_trace_but_writers(served, tm
     graph = Neo4jGraphStore.open(served, CONFIG.vocabulary)
     try:
         assert graph.count().concepts == 0
-        assert D == graph.head().vector_dim
+        assert graph.head().vector_dim == D
     finally:
         graph.close()
     assert sorted(os.listdir(tmp_path / "0")) >= ["cache", "format.json", "journal.db"]

@@ -9,6 +9,7 @@ import numpy as np
 from aesg_graph.config import AESGConfig, StoreSettings
 from aesg_graph.engine.core import MemoryEngine
 from aesg_graph.stores.neo4j import Neo4jGraphStore
+from aesg_graph.stores.neo4j.migrating import apply
 from aesg_graph.sync import Comparison, windows
 
 D, V = 8, 3
@@ -21,10 +22,7 @@ _migrated: set[str] = set()
 def migrated(server: Any) -> None:
     """Bring the server's schema up to date, once."""
     if server.url not in _migrated:
-        import neo4j
-        with neo4j.GraphDatabase.driver(server.url,auth=(server.user,server.password)) as dr:
-            for st in ["CREATE CONSTRAINT a IF NOT EXISTS FOR (c:Concept) REQUIRE (c.memory,c.id) IS UNIQUE","CREATE CONSTRAINT b IF NOT EXISTS FOR (c:Memory) REQUIRE (c.name) IS UNIQUE","CREATE CONSTRAINT w IF NOT EXISTS FOR (c:Writer) REQUIRE (c.memory,c.id) IS UNIQUE","CREATE CONSTRAINT r IF NOT EXISTS FOR (c:Removed) REQUIRE (c.memory,c.id) IS UNIQUE","CREATE INDEX s IF NOT EXISTS FOR (c:Concept) ON (c.memory,c.writer,c.sequence)","CREATE INDEX s2 IF NOT EXISTS FOR (c:Removed) ON (c.memory,c.writer,c.sequence)"]:
-                dr.execute_query(st)
+        apply(settings_for(server, None, "none"))
         _migrated.add(server.url)
 
 

@@ -4,16 +4,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import neo4j
 
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.neo4j import Neo4jGraphStore
+from aesg_graph.stores.neo4j.migrating import apply
 from aesg_graph.stores.testing.graph import HEAD, LIMITS, RELATIONS
-
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 def settings_for(server: Any, memory: str, **others: Any) -> StoreSettings:
@@ -23,13 +19,8 @@ def settings_for(server: Any, memory: str, **others: Any) -> StoreSettings:
 
 
 def prepare(server: Any) -> None:
-    """Make the constraints and indexes."""
-    with neo4j.GraphDatabase.driver(server.url, auth=(server.user, server.password)) as driver:
-        for path in sorted(MIGRATIONS.glob("V*.cypher")):
-            lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("//")]
-            for statement in filter(str.strip, "\n".join(lines).split(";")):
-                driver.execute_query(neo4j.Query(statement))
-        driver.execute_query("CALL db.awaitIndexes(60)")
+    """Bring the server's schema up to date."""
+    apply(settings_for(server, "none"))
 
 
 @contextmanager

@@ -19,6 +19,12 @@ def folder(name: str) -> Path:
     return inside if inside.is_dir() else CHECKOUT / name
 
 
+def migrations_folder() -> Path:
+    """Where the migrations lie: beside this module in a wheel, in ``migrations`` in a checkout."""
+    inside = HERE / "migrations"
+    return inside if inside.is_dir() else HERE.parents[2] / "migrations"
+
+
 @cache
 def cypher(name: str, type: str | None = None) -> str:
     """The statement in ``<name>.cypher`` without its comments.

@@ -27,6 +27,7 @@ from aesg_graph.stores.neo4j import heads, reading, writers
 from aesg_graph.stores.neo4j.applying import apply_in
 from aesg_graph.stores.neo4j.connecting import Answer, Connection, Transaction
 from aesg_graph.stores.neo4j.faults import place
+from aesg_graph.stores.neo4j.migrating import Migrator
 from aesg_graph.stores.neo4j.statements import cypher, quoted
 
 ROWS_IN_TIME = 50_000
@@ -53,6 +54,7 @@ class Neo4jGraphStore:
     def establish(settings: StoreSettings, head: MemoryHead, limits: Thresholds) -> MemoryHead:
         """Make the memory unless it is there; the head of the one that is there then, ours or another's."""
         with _connected(settings) as connection:
+            Migrator(connection).require_applied()
             return heads.establish(connection, head, limits)
 
     @staticmethod
@@ -84,6 +86,7 @@ class Neo4jGraphStore:
         connection = Connection(settings)
         try:
             connection.expect_version()
+            Migrator(connection).require_applied()
             heads.expected_head(connection)
         except BaseException:
             connection.close()
