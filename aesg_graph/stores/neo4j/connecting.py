@@ -22,7 +22,7 @@ from neo4j import (
     basic_auth,
 )
 from neo4j.auth_management import AuthManager
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
@@ -50,10 +50,14 @@ class Password(AuthManager):
 
     def handle_security_exception(self, auth: Any, error: Neo4jError) -> bool:
         """Whether it is worth trying again: the file holds another password by now."""
+        return self.read_again()
+
+    def read_again(self) -> bool:
+        """Read the file again; whether it holds another password by now."""
         if self._file is None:
             return False
-        refused, self._known = auth.credentials if auth else None, _read(self._file)
-        return bool(self._known != refused)
+        refused, self._known = self._known, _read(self._file)
+        return self._known != refused
 
 
 def _read(file: Path | None) -> str | None:
@@ -115,6 +119,7 @@ class Connection:
         self._lock = threading.Lock()
         self._driver: Driver | None = None
         self._bookmarks = GraphDatabase.bookmark_manager()
+        self._password = Password(settings)
         self._watch = Watch()
         self._closed = False
 
@@ -168,6 +173,12 @@ class Connection:
             while True:
                 try:
                     return self._try(access, work, seconds)
+                except AuthError:
+                    # The driver asks for another password only once it is logged in.
+                    if not self._password.read_again():
+                        raise
+                    self._let_go()
+                    continue
                 except (Neo4jError, DriverError) as error:
                     passing = error.is_retryable() or getattr(error, "code", None) in RETRIED
                     if not passing or time.monotonic() + pause > give_up:
@@ -202,7 +213,7 @@ class Connection:
             if self._driver is None:
                 self._driver = GraphDatabase.driver(
                     self._url,
-                    auth=Password(self.settings),
+                    auth=self._password,
                     user_agent=f"aesg-graph/{version('aesg-graph')}",
                     connection_timeout=self.settings.connect_timeout,
                     connection_acquisition_timeout=self.settings.connect_timeout,
@@ -212,6 +223,13 @@ class Connection:
                     telemetry_disabled=True,
                 )
             return self._driver
+
+    def _let_go(self) -> None:
+        """The next transaction logs in anew."""
+        with self._lock:
+            driver, self._driver = self._driver, None
+        if driver is not None:
+            _cut(driver)
 
     def _drop(self, driver: Driver) -> None:
         """Cut the connections to a server that hangs: whoever waits for it gets an error; the next call dials anew."""
