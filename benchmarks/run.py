@@ -1,8 +1,9 @@
 """Run the benchmarks: all of them, or some. Figures go to the terminal, to results.json and results.md.
 
-    python benchmarks/run.py                      everything, at full size (about twenty minutes)
-    python benchmarks/run.py --quick              everything, small (about a minute)
+    python benchmarks/run.py                      all but the served engine, at full size (about twenty minutes)
+    python benchmarks/run.py --quick              the same, small (about a minute)
     python benchmarks/run.py --only retrieve --sizes 10000,100000
+    python benchmarks/run.py --only served --sizes 100000      on servers that it starts (needs Java 17 and Maven)
 
 Run it on a machine that does nothing else: what else runs is in the figures too.
 """
@@ -23,6 +24,7 @@ import opening
 import reporting
 import retrieve
 import scaling
+import served
 from measuring import Figure
 from rich.console import Console
 from settings import Setting
@@ -35,7 +37,10 @@ SUBJECTS: dict[str, tuple[str, Callable[[Setting], list[Figure]]]] = {
     "learning": (learning.TITLE, learning.measure),
     "consolidation": (consolidation.TITLE, consolidation.measure),
     "memory_use": (memory_use.TITLE, memory_use.measure),
+    "served": (served.TITLE, served.measure),
 }
+WITH_SERVERS = ("served",)
+"""What needs Java for a Neo4j: measured when it is asked for."""
 QUICK_SIZES = (1_000, 10_000)
 
 
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if asked.quick:
             setting = Setting(Path(folder), QUICK_SIZES, seconds=1.0, rounds=30, other_seconds=5.0)
         setting.sizes = asked.sizes or setting.sizes
-        for name in asked.only or SUBJECTS:
+        for name in asked.only or (name for name in SUBJECTS if name not in WITH_SERVERS):
             _measure(console, name, setting, asked.results)
     console.print(f"Results are in {asked.results}")
 

@@ -15,7 +15,7 @@ from aesg.memory.controller import AESGMemory as OtherMemory
 from rich.console import Console
 from rich.progress import track
 
-from aesg_graph import AESGConfig, AESGMemory
+from aesg_graph import AESGConfig, AESGMemory, StoreSettings
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -68,11 +68,13 @@ def world(count: int, dim: int, seed: int = 0, degree: int = DEGREE) -> World:
 # -- ours --------------------------------------------------------------------------------------------------------------
 
 
-def ours(directory: Path, world: World, value_dim: int = 0, **parameters: Any) -> tuple[AESGMemory, Ids]:
+def ours(
+    directory: Path, world: World, value_dim: int = 0, stores: StoreSettings | None = None, **parameters: Any
+) -> tuple[AESGMemory, Ids]:
     """A memory of this world, flushed and in eval mode, and the concepts' ids. ``parameters`` as in AESGConfig."""
     settings = {"max_concepts": max(4 * len(world), 1000), **parameters}
     config = AESGConfig(vector_dim=world.keys.shape[1], value_dim=value_dim, **settings)
-    memory = AESGMemory(directory, config).eval()
+    memory = AESGMemory(directory, config, stores=stores).eval()
     ids = memory.create(world.keys).numpy()
     link(memory, world, ids)
     memory.flush(FLUSH_SECONDS)
