@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aesg_graph.cli.answers import NO, answering, as_object, console, moment, note, plain, table
+from aesg_graph.cli.answers import NO, answering, as_object, moment, note, plain, table
 from aesg_graph.cli.options import AsJson
 
 if TYPE_CHECKING:
     from aesg_graph.settings import StoreSettings
-    from aesg_graph.stores.neo4j.migrating import Migration
+    from aesg_graph.stores.neo4j.migration_files import Migration
 
 HELP = """Bring a Neo4j database to what this version needs: constraints and indexes.
 
@@ -51,7 +51,7 @@ def status(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which migrations the database has. Exit code 1 if one is pending, edited or unknown."""
+    """Show which migrations the database has. Exit code 1 unless it has each of them, whole and as released."""
     with answering(as_json):
         from aesg_graph.stores.neo4j.migrating import migrator
 
@@ -61,8 +61,12 @@ def status(
     if as_json:
         as_object({"current": current, "migrations": [vars(standing) for standing in standings]})
     else:
-        rows = [(s.version, s.name, s.state, None if s.applied_at is None else moment(s.applied_at)) for s in standings]
-        table(("version", "name", "state", "applied at"), rows, "name")
+        rows = [
+            (s.version, s.name, s.state, None if s.applied_at is None else moment(s.applied_at), s.package)
+            for s in standings
+        ]
+        table(("version", "name", "state", "applied at", "by version"), rows, "name")
+        _tell_faults([standing.fault for standing in standings if standing.fault is not None])
     if not current:
         raise typer.Exit(NO)
 
@@ -75,13 +79,24 @@ def validate(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare what was applied with the files. An error tells what was edited, or that the database is newer."""
+    """Compare what was applied with the files. Exit code 1, and why, where one was edited afterwards, a constraint or
+    index is gone, or the database is newer than this version.
+    """
     with answering(as_json):
         from aesg_graph.stores.neo4j.migrating import migrator
 
         with migrator(_settings(graph, user, password_file, database)) as found:
-            found.validate()
-    _say(as_json, {"valid": True}, "What was applied is as the files say.")
+            standings = found.status()
+    faults = [standing.fault for standing in standings if standing.fault is not None]
+    pending = sum(standing.state == "pending" for standing in standings)
+    if as_json:
+        as_object({"valid": not faults, "faults": faults, "pending": pending})
+    elif faults:
+        _tell_faults(faults)
+    else:
+        print(f"What was applied is as the files say; {pending} pending.")
+    if faults:
+        raise typer.Exit(NO)
 
 
 @group.command()
@@ -102,21 +117,21 @@ def apply(
     if as_json:
         told = [{"version": m.version, "name": m.name, "statements": m.statements} for m in done]
         as_object({"dry_run": dry_run, "migrations": told})
-    elif dry_run:
+        return
+    if dry_run:
         for migration in done:
             for statement in migration.statements:
                 _tell(migration, statement)
-    if not as_json:
-        many = "nothing" if not done else f"{len(done)} migration{'s'[: len(done) > 1]}"
-        note(f"{many} {'would be' if dry_run else 'was' if len(done) < 2 else 'were'} applied")
+        return
+    many = "nothing" if not done else f"{len(done)} migration{'s'[: len(done) > 1]}"
+    note(f"{many} {'was' if len(done) < 2 else 'were'} applied")
 
 
 def _tell(migration: Migration, statement: str) -> None:
-    console().print(plain(f"{migration.version}  {statement};"), markup=False)
+    # Whole and unwrapped, so that it can be pasted into a Cypher shell.
+    print(f"{plain(statement)};  // {migration.version}", flush=True)
 
 
-def _say(as_json: bool, answer: dict[str, Any], text: str) -> None:
-    if as_json:
-        as_object(answer)
-    else:
-        console().print(text)
+def _tell_faults(faults: list[str]) -> None:
+    for fault in faults:
+        note(fault)

@@ -125,14 +125,20 @@ class Connection:
 
     def read(self, doing: str, work: Callable[[Transaction], Answer]) -> Answer:
         """Carry out reading work in a transaction; it may be carried out more than once."""
-        return self._carry_out(doing, READ_ACCESS, work, self.settings.request_timeout)
+        usual = self.settings.request_timeout
+        return self._carry_out(doing, READ_ACCESS, work, usual, usual)
 
-    def write(self, doing: str, work: Callable[[Transaction], Answer], patience: float = 1.0) -> Answer:
+    def write(
+        self, doing: str, work: Callable[[Transaction], Answer], patience: float = 1.0, silence: float = 0.0
+    ) -> Answer:
         """Carry out writing work in a transaction; all of it happens or nothing.
 
         ``patience``: how many times the usual request timeout the server may hold the transaction's locks.
+        ``silence``: seconds that a single answer may take, where that is longer than the usual request timeout.
         """
-        return self._carry_out(doing, WRITE_ACCESS, work, self.settings.request_timeout * patience)
+        usual = self.settings.request_timeout
+        silence = max(silence, usual)
+        return self._carry_out(doing, WRITE_ACCESS, work, max(usual * patience, silence), silence)
 
     def version(self) -> str:
         """The server's version."""
@@ -166,13 +172,15 @@ class Connection:
             with storage_errors(self.settings, "close"):
                 driver.close()
 
-    def _carry_out(self, doing: str, access: str, work: Callable[[Transaction], Answer], seconds: float) -> Answer:
+    def _carry_out(
+        self, doing: str, access: str, work: Callable[[Transaction], Answer], seconds: float, silence: float
+    ) -> Answer:
         """Try until it succeeds, fails for good, or has failed for as long as ``retry_timeout``."""
         give_up, pause = time.monotonic() + self.settings.retry_timeout, PAUSE
         with storage_errors(self.settings, doing):
             while True:
                 try:
-                    return self._try(access, work, seconds)
+                    return self._try(access, work, seconds, silence)
                 except AuthError:
                     # The driver asks for another password only once it is logged in.
                     if not self._password.read_again():
@@ -186,7 +194,7 @@ class Connection:
                 time.sleep(pause * random.uniform(0.5, 1.5))
                 pause *= 2
 
-    def _try(self, access: str, work: Callable[[Transaction], Answer], seconds: float) -> Answer:
+    def _try(self, access: str, work: Callable[[Transaction], Answer], seconds: float, silence: float) -> Answer:
         # Not execute_write, which does the same, but tries again with a server that hangs.
         driver = self._made()
         session = driver.session(
@@ -195,7 +203,7 @@ class Connection:
             fetch_size=self.settings.fetch_size,
             bookmark_manager=self._bookmarks,
         )
-        with self._watch.limit(self.settings.request_timeout, lambda: self._drop(driver)) as deadline:
+        with self._watch.limit(silence, lambda: self._drop(driver)) as deadline:
             try:
                 with session, session.begin_transaction(timeout=seconds) as transaction:
                     deadline.extend()
@@ -204,7 +212,7 @@ class Connection:
                     return answer
             except (Neo4jError, DriverError, OSError) as error:
                 if deadline.passed:
-                    raise ExpiredError from error
+                    raise ExpiredError(f"no answer within {silence:g} s (request_timeout)") from error
                 raise
 
     def _made(self) -> Driver:

@@ -54,9 +54,7 @@ def storage_errors(settings: StoreSettings, doing: str) -> Iterator[None]:
     except AESGError:
         raise
     except ExpiredError as error:
-        raise AESGStorageError(
-            f"Cannot {doing} {place(settings)}: no answer within {settings.request_timeout:g} s (request_timeout)"
-        ) from error
+        raise AESGStorageError(f"Cannot {doing} {place(settings)}: {error}") from error
     except Neo4jError as error:
         code = error.code or "no code"
         advice = ADVICE.get(code)
@@ -69,6 +67,6 @@ def storage_errors(settings: StoreSettings, doing: str) -> Iterator[None]:
 
 
 def place(settings: StoreSettings) -> str:
-    """The memory and its server, for people. Addresses in settings never hold credentials."""
+    """The memory (if one is meant) and its server, for people. Addresses in settings never hold credentials."""
     where = f"{settings.graph}" if settings.database is None else f"{settings.graph}, database {settings.database}"
-    return f"the memory {settings.memory!r} at {where}"
+    return f"the database at {where}" if settings.memory is None else f"the memory {settings.memory!r} at {where}"

@@ -1,2 +1,0 @@
-// Until every index can be used.
-CALL db.awaitIndexes($seconds)
