@@ -2,9 +2,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench crash setup
+.PHONY: help demo test test-latest lint bench crash setup
 
 PYTHON := .venv/bin/python
+LATEST_NEO4J := 2026.08.1
 READY := .venv/.ready
 
 # uv from the path, or as a module, or (made below) in a place of its own.
@@ -14,13 +15,16 @@ UV := $(shell \
 	else echo .uv/bin/uv; fi)
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: $(READY) ## watch a network stop forgetting because it has a memory (under three minutes)
 	$(PYTHON) examples/digits.py
 
 test: lint ## check style and types, run all tests, print the coverage
 	$(PYTHON) -m pytest --cov=aesg_graph --cov-report=term
+
+test-latest: $(READY) ## run the tests of the served engine on the newest Neo4j (needs Java 21 or later)
+	AESG_TEST_NEO4J_VERSION=$(LATEST_NEO4J) $(PYTHON) -m pytest tests/served tests/stores -k 'neo4j or served' -q
 
 lint: $(READY) ## check style and types alone
 	$(PYTHON) -m ruff check .
