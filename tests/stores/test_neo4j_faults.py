@@ -22,6 +22,11 @@ SECRET = "hunter2-is-no-password"
 SOON = {"connect_timeout": 0.5, "request_timeout": 0.5, "retry_timeout": 0.0}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def migrated(neo4j_server: Any) -> None:
+    prepare(neo4j_server)
+
+
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServer]:
     """A server that these tests may stop."""
