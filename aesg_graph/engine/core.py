@@ -22,6 +22,7 @@ from aesg_graph.engine.caching import close_residency, make_writable, open_resid
 from aesg_graph.engine.consolidation import Caretaker, Consolidation
 from aesg_graph.engine.following import Follower
 from aesg_graph.engine.health import Health, health_of
+from aesg_graph.engine.housekeeping import EVERY, Housekeeper
 from aesg_graph.engine.inspection import Inspector
 from aesg_graph.engine.opening import open_backend
 from aesg_graph.engine.recall import Query, Recall, Recaller, agreement
@@ -65,12 +66,15 @@ class MemoryEngine:
         self.recorder = Recorder(backend, self.residency, self._lock)
         self.recaller = Recaller(self.residency, self.config)
         self.lease = Lease(backend.shared, self._holder, self.settings.lease_seconds)
+        self.housekeeper = Housekeeper(self.residency, self.lease, self.settings.tombstone_seconds)
         self.caretaker = Caretaker(self.recorder, self.residency, self.config, self.lease)
         self.inspector = Inspector(self)
         self.steps = Steps(self.recorder.record, self.working.end_sequences, self._begin_lessons)
         self.blocked = 0
         self.consolidations = 0
         self.follower = self._follow() if backend.shared is not None else None
+        if self.follower is None:
+            self.recorder.between, self.recorder.interval = self.housekeeper.tend, EVERY
 
     def _follow(self) -> Follower:
         """Take up writing now (a forward pass waits for no server), and keep up with the other processes."""
@@ -78,7 +82,7 @@ class MemoryEngine:
         assert shared is not None
         if self._mode is not Mode.INFERENCE:
             self.recorder.flusher()
-        follower = Follower(shared, self.recorder, self.residency, self.lease, self.steps.writing)
+        follower = Follower(shared, self.recorder, self.residency, self.housekeeper, self.lease, self.steps.writing)
         follower.between()
         attendant = self.recorder.attendant()
         self.recaller.remote = True

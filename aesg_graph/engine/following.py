@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 from aesg_graph.concepts import Ids
+from aesg_graph.engine.housekeeping import Housekeeper
 from aesg_graph.engine.residency import Residency
 from aesg_graph.engine.tenure import Lease
 from aesg_graph.engine.writing import Recorder
@@ -33,10 +34,17 @@ class Follower:
     """Brings into the cache what other processes write."""
 
     def __init__(
-        self, shared: Shared, recorder: Recorder, residency: Residency, lease: Lease, writing: threading.RLock
+        self,
+        shared: Shared,
+        recorder: Recorder,
+        residency: Residency,
+        housekeeper: Housekeeper,
+        lease: Lease,
+        writing: threading.RLock,
     ) -> None:
         self.freshness = Freshness(shared, residency.seen)
         self.recorder, self.residency, self.lease = recorder, residency, lease
+        self.housekeeper = housekeeper
         self._writing = writing
         self.looked: float | None = None
         """When the last look succeeded, as ``time.monotonic()`` has it."""
@@ -54,6 +62,8 @@ class Follower:
             self.recorder.prove()
             self.refresh()
             self.lease.keep()
+            if self.recorder.writing:
+                self.housekeeper.tend()
         except StepUnderWayError:
             raise
         except Exception as error:

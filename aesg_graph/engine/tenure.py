@@ -6,9 +6,10 @@ store refuses that. In the embedded engine there is nobody to share with.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from aesg_graph.errors import AESGStorageError
@@ -48,6 +49,16 @@ class Lease:
                 log.warning("maintenance is put off: %s", error.message)
                 return None
         return None if self._fence is None else Tenure(self._fence)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Tenure | None]:
+        """The right to do maintenance for a moment; let go of afterwards if this process did not have it before."""
+        before = self._fence
+        try:
+            yield self.hold()
+        finally:
+            if before is None:
+                self.release()
 
     def _take(self, shared: Shared) -> None:
         asked = time.monotonic()  # it runs from before the answer

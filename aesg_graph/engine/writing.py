@@ -34,7 +34,7 @@ from aesg_graph.operations import (
     named_ids,
 )
 from aesg_graph.stores.abc import MemoryHead, Outcome
-from aesg_graph.sync import CACHE_APPLIED, Event, Flusher, reach
+from aesg_graph.sync import CACHE_APPLIED, Between, Event, Flusher, reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,9 @@ class Recorder:
         self.broken: str | None = None
         self.writing = False
         """Whether this process has written, or is about to."""
+        self.between: Between | None = None
+        """What the flusher does between two transactions, at most every ``interval`` seconds."""
+        self.interval = 0.0
         self._flusher: Flusher | None = None
         self._counter = 0
         self._unproven = False
@@ -87,6 +90,7 @@ class Recorder:
             if self._flusher is None:
                 self._flusher = self.backend.flusher()
                 self._flusher.on_settled = self._settled
+                self._flusher.between, self._flusher.interval = self.between, self.interval
             return self._flusher
 
     def check(self) -> None:
