@@ -18,6 +18,7 @@ from aesg_graph.config import AESGConfig
 from aesg_graph.context import RetrievedContext
 from aesg_graph.engine import inputs
 from aesg_graph.engine.health import Health
+from aesg_graph.engine.moving import BackedUp, backup_open
 from aesg_graph.engine.recall import Recall
 from aesg_graph.engine.steps import StepHandle
 from aesg_graph.errors import AESGMemoryError
@@ -266,6 +267,14 @@ class AESGMemory(EngineHolder):
     def health(self) -> Health:
         """How servers and journal are: reachable or why not, what waits, whether answers may lack something."""
         return self.engine.health()
+
+    def backup(self, path: str | os.PathLike[str]) -> BackedUp:
+        """Write what the stores hold to a new folder at ``path``, from which ``aesg restore`` writes a memory anew.
+
+        Lessons so far are flushed first; those that come meanwhile go on. AESGStorageError if a store or the disk
+        fails; no backup is left then.
+        """
+        return backup_open(self.engine, path)
 
     # -- names that AESG users know ---------------------------------------------------------------------------------
 

@@ -151,8 +151,8 @@ class MemoryDirectory:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(new, self.path / FORMAT)
-            _sync_directory(self.path)
-            _sync_directory(self.path.parent)
+            sync_directory(self.path)
+            sync_directory(self.path.parent)
         except OSError as error:
             raise AESGStorageError(f"Memory directory {self.path} cannot be completed: {error}") from error
         self.format = form
@@ -261,7 +261,8 @@ def _has_recorded(journal: Path) -> bool:
         connection.close()
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Take a directory's list of names to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

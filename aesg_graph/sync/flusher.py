@@ -92,6 +92,7 @@ class Flusher:
         self._limits = limits or GroupLimits()
         self._journal_bytes = journal_bytes
         self._state = threading.Condition()
+        self._settling = threading.Lock()
         self._thread: threading.Thread | None = None
         self._process = 0
         self._recent: dict[int, tuple[Batch, int]] = {}
@@ -220,6 +221,12 @@ class Flusher:
             if self._absent is not None:
                 raise self._absent
 
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing goes to the stores inside; what is learned meanwhile waits in the journal."""
+        with self._settling:
+            yield
+
     @property
     def failure(self) -> str | None:
         """Why lessons are not getting to the stores at present, None while they are."""
@@ -314,7 +321,8 @@ class Flusher:
         delay = FIRST_DELAY
         while True:
             try:
-                self._settle(group)
+                with self._settling:
+                    self._settle(group)
                 return
             except Exception as error:
                 with self._state:

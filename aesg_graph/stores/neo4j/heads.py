@@ -16,6 +16,8 @@ from aesg_graph.stores.neo4j.statements import cypher
 
 CHUNK = 10_000
 """Concepts in one transaction when all of a memory's are rewritten or deleted."""
+UNFINISHED = 0
+"""The incarnation of a memory that is being restored."""
 
 
 def establish(connection: Connection, head: MemoryHead, limits: Thresholds) -> MemoryHead:
@@ -27,6 +29,15 @@ def establish(connection: Connection, head: MemoryHead, limits: Thresholds) -> M
 
     connection.write("establish", work)
     return expected_head(connection)[0]
+
+
+def expect_finished(connection: Connection, head: MemoryHead) -> None:
+    """AESGStorageError for a memory whose restore did not end."""
+    if head.incarnation == UNFINISHED:
+        raise AESGStorageError(
+            f"Cannot open {place(connection.settings)}: a restore or a copy into it did not end; repeat that, it "
+            "starts over"
+        )
 
 
 def read_head(transaction: Transaction, memory: str) -> tuple[MemoryHead, Thresholds] | None:
@@ -43,6 +54,7 @@ def expected_head(connection: Connection) -> tuple[MemoryHead, Thresholds]:
         raise AESGStorageError(
             f"There is no {place(connection.settings).removeprefix('the ')}; check the setting memory"
         )
+    expect_finished(connection, found[0])
     return found
 
 
@@ -93,6 +105,12 @@ def _rewriting(memory: str, after: int, limits: Thresholds) -> Any:
 
 def destroy(connection: Connection, memory: str) -> None:
     """Delete a whole memory, chunk by chunk, its head last; a memory that is not there is no error."""
+    destroy_rows(connection, memory)
+    connection.write("delete", lambda t: t.send(cypher("memory_destroy_head"), memory=memory).done())
+
+
+def destroy_rows(connection: Connection, memory: str) -> None:
+    """Delete everything that a memory holds, chunk by chunk, but for its head and its lease."""
 
     def deleting(statement: str) -> Any:
         return lambda transaction: transaction.rows(cypher(statement), memory=memory, limit=CHUNK)[0][0]
@@ -100,4 +118,3 @@ def destroy(connection: Connection, memory: str) -> None:
     for part in ("concepts", "removed", "consolidations", "writers"):
         while connection.write("delete", deleting(f"memory_destroy_{part}")):
             pass
-    connection.write("delete", lambda t: t.send(cypher("memory_destroy_head"), memory=memory).done())

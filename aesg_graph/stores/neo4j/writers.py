@@ -23,6 +23,7 @@ def read_writer(transaction: Transaction, memory: str, number: int) -> WriterSta
 
 def lease_writer(transaction: Transaction, memory: str, number: int | None) -> WriterState:
     """Enter a new writer. A drawn number has never been in an id here; one that is given need only be unleased."""
+    transaction.send(cypher("lease_lock"), memory=memory).done()  # a backup under way has locked all writers there are
     if number is None:
         number = _draw(transaction, memory)
     elif read_writer(transaction, memory, number) is not None:
@@ -56,6 +57,12 @@ def renew_writer(transaction: Transaction, memory: str, number: int) -> WriterSt
     if state is None:
         raise AESGStorageError(f"Writer {number} is unknown to this graph; expected a leased one")
     return state
+
+
+def retire_writer(transaction: Transaction, memory: str, number: int) -> None:
+    """Nobody will be this writer again: whoever still is, is refused from its next transaction on."""
+    transaction.send(cypher("writer_lock"), memory=memory, writer=number).done()
+    transaction.send(cypher("writer_retire"), memory=memory, writer=number).done()
 
 
 def forget_some(transaction: Transaction, memory: str, before: float) -> int:

@@ -86,6 +86,15 @@ class QdrantVectorStore:
         return cls(connection, vector_dim, value_dim)
 
     @staticmethod
+    def holds(settings: StoreSettings) -> bool:
+        """Whether the server has a collection of the memory's name."""
+        connection = Connection(settings)
+        try:
+            return collection.exists(connection)
+        finally:
+            connection.close()
+
+    @staticmethod
     def destroy(settings: StoreSettings) -> None:
         """Delete the memory's collection and all it holds; an absent one is no error."""
         connection = Connection(settings)
