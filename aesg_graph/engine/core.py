@@ -80,14 +80,17 @@ class MemoryEngine:
         """Take up writing now (a forward pass waits for no server), and keep up with the other processes."""
         shared = self._backend.shared
         assert shared is not None
+        follower = Follower(shared, self.recorder, self.residency, self.housekeeper, self.lease, self.steps.writing)
+        self.recaller.remote = True
+        self.recorder.between, self.recorder.interval = follower.between, self.settings.refresh_interval
         if self._mode is not Mode.INFERENCE:
             self.recorder.flusher()
-        follower = Follower(shared, self.recorder, self.residency, self.housekeeper, self.lease, self.steps.writing)
-        follower.between()
         attendant = self.recorder.attendant()
-        self.recaller.remote = True
-        attendant.between, attendant.interval = follower.between, self.settings.refresh_interval
-        attendant.start()
+        try:
+            follower.wait(attendant, self.settings.request_timeout)
+        except BaseException:
+            attendant.stop()
+            raise
         return follower
 
     def _holder(self) -> str:

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from tests.served.world import CONFIG, V, vectors
 
 from aesg_graph.config import StoreSettings
 from aesg_graph.engine.core import MemoryEngine
+from tests.served.world import CONFIG, V, vectors
 
 
 @pytest.fixture(params=["embedded", "served"])
