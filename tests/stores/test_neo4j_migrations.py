@@ -282,22 +282,25 @@ def test_building_may_take_longer_than_a_request(settings, neo4j_server):
     """A statement waits for a lock that is let go when a usual request would long have been given up."""
     asked(settings, "CREATE (:AESGProbe {name: 'locked'})")
     write, held = "MATCH (p:AESGProbe) SET p.name = 'taken' RETURN p.name", threading.Event()
-    waiting = Connection(settings_of(neo4j_server, request_timeout=1.0))
     holding = Connection(settings)
 
     def hold(transaction):
         transaction.rows(write)
         held.set()
-        threading.Event().wait(2.0)
+        threading.Event().wait(3.0)
 
-    def build():
+    holder = threading.Thread(target=holding.write, args=("hold", hold))
+
+    def lock(migration, statement):
+        holder.start()
         assert held.wait(30)
-        return waiting.write("build", lambda t: t.rows(write), silence=30.0)
 
     try:
-        assert at_once(lambda: holding.write("hold", hold), build)[1] == [["taken"]]
+        with migrator(settings_of(neo4j_server, request_timeout=2.0), [of(1, write)]) as found:
+            found.apply(lock)
+        holder.join(30)
+        assert records_of(settings) == {1: 1}
     finally:
-        waiting.close()
         holding.close()
         asked(settings, "MATCH (p:AESGProbe) DELETE p")
 
