@@ -11,8 +11,7 @@ import typer
 
 from aesg_graph.cli import answers
 from aesg_graph.cli.answers import NO, answering, as_object, cell, console, note
-from aesg_graph.cli.looking import HERE
-from aesg_graph.cli.options import AsJson, Directory
+from aesg_graph.cli.options import HERE, AsJson, Directory
 
 if TYPE_CHECKING:
     from aesg_graph.sync import Finding
@@ -30,13 +29,15 @@ class Format(StrEnum):
 
 
 def check(
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended; takes the memory's lock.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be mended; takes the memory's lock, on servers its lease.")
+    ] = False,
     directory: Directory = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Compare journal, graph, vectors and cache.
 
-    Beside a running owner the vectors and the cache are not looked at, and the answer says so.
+    Beside a running owner the cache, and vectors that are files, are not looked at, and the answer says so.
     """
     with answering(as_json):
         from aesg_graph.engine.checking import check as look_over
@@ -88,7 +89,7 @@ def optimize(directory: Directory = HERE, as_json: AsJson = False) -> None:
         from aesg_graph.engine.optimizing import optimize as build
 
         with answers.progress(as_json) as tell:
-            result = build(directory, progress=lambda _: tell("building the vector index", 0, 0))
+            result = build(directory or Path(), progress=lambda _: tell("building the vector index", 0, 0))
     if as_json:
         as_object(asdict(result))
     elif result.done:

@@ -1,4 +1,7 @@
-"""Commands that look: stats, show, search, neighbors, explain, history. They work beside a running owner."""
+"""Commands that look: stats, show, search, neighbors, explain, history. They work beside a running owner.
+
+A memory on servers is looked at there, by the settings in the environment; an operator needs no directory for that.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,18 @@ import typer
 
 from aesg_graph.cli import answers
 from aesg_graph.cli.answers import NO, answering, as_object, cell, console, facts, moment, plain, table
-from aesg_graph.cli.options import AsJson, Directory, Id, Limit
+from aesg_graph.cli.options import HERE, AsJson, Directory, Id, Limit
 
 if TYPE_CHECKING:
     from aesg_graph.concepts import Concept, Ids
     from aesg_graph.engine.reading import MemoryReader
 
-HERE = Path()
 SHOWN_NUMBERS = 6
 ALL = (1 << 63) - 1
 
 
 @contextlib.contextmanager
-def looking(directory: Path, as_json: bool) -> Iterator[MemoryReader]:
+def looking(directory: Path | None, as_json: bool) -> Iterator[MemoryReader]:
     """A memory to look at; at the end people hear of what waits in the journal."""
     with answering(as_json):
         from aesg_graph.engine.reading import MemoryReader
@@ -44,23 +46,32 @@ def stats(directory: Directory = HERE, as_json: AsJson = False) -> None:
         if as_json:
             as_object(said)
             return
-        sizes = ", ".join(f"{part} {answers.size(count)}" for part, count in said["bytes"].items())
-        waiting = f"{said['pending_batches']} batches, {answers.size(said['pending_bytes'])}"
-        facts(
-            [
-                ("memory", f"{said['name']} in {said['directory']}"),
-                ("open in", said["owner"] or "no process"),
-                ("concepts", f"{said['concepts']:,} of at most {said['max_concepts']:,}"),
-                ("edges", f"{said['edges']:,}"),
-                ("dimensions", f"keys {said['vector_dim']}, values {said['value_dim']}"),
-                ("mode", said["mode"]),
-                ("epoch", f"{said['epoch']}; the next one may prune {said['due']:,}"),
-                ("removed", f"{said['tombstones']:,} remembered"),
-                ("journal", f"{waiting} waiting; {said['refused_batches']} refused"),
-                ("cache", said["cache"]),
-                ("on disk", sizes),
-            ]
-        )
+        facts(_counted(said))
+
+
+def _counted(said: dict[str, Any]) -> list[tuple[str, Any]]:
+    servers = said["servers"]
+    where = f"{servers['graph']} and {servers['vectors']}" if servers else f"in {said['directory']}"
+    rows = [
+        ("memory", f"{said['name']} {'on ' if servers else ''}{where}"),
+        ("concepts", f"{said['concepts']:,} of at most {said['max_concepts']:,}"),
+        ("edges", f"{said['edges']:,}"),
+        ("dimensions", f"keys {said['vector_dim']}, values {said['value_dim']}"),
+        ("mode", said["mode"]),
+        ("epoch", f"{said['epoch']}; the next one may prune {said['due']:,}"),
+        ("removed", f"{said['tombstones']:,} remembered"),
+    ]
+    if said["directory"] is None:
+        return rows
+    sizes = ", ".join(f"{part} {answers.size(count)}" for part, count in said["bytes"].items())
+    waiting = f"{said['pending_batches']} batches, {answers.size(said['pending_bytes'])}"
+    own = [
+        ("journal", f"{waiting} waiting; {said['refused_batches']} refused"),
+        ("cache", said["cache"]),
+        ("on disk", sizes),
+    ]
+    place = [("directory", said["directory"])] if servers else []
+    return [rows[0], *place, ("open in", said["owner"] or "no process"), *rows[1:], *own]
 
 
 def show(id: Id, directory: Directory = HERE, as_json: AsJson = False) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
 from aesg_graph.cache import ConceptCache
-from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, VectorTable
-from aesg_graph.stores.abc import NO_IDS
-from aesg_graph.sync import Finding, Kind, Window
+from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, VectorTable, among, without
+from aesg_graph.config import AESGConfig
+from aesg_graph.engine.caching import seen_at
+from aesg_graph.engine.outlook import NOWHERE, open_cache, stamp_of
+from aesg_graph.stores.abc import NO_IDS, GraphStore, MemoryHead, Shared
+from aesg_graph.sync import Finding, Freshness, Journal, Kind, MemoryDirectory, Window
 from aesg_graph.sync.comparison import rows_of
 
+NOBODY: dict[int, int] = {}
 EXACT = (
     *("kinds", "encoders", "versions", "born_epoch", "touched_epoch", "use_frequency", "contradictions", "region_id"),
     "created_at",
@@ -24,11 +31,15 @@ VECTOR = 1e-6
 class CacheComparison:
     """Cache against stores, a window at a time; windows have vectors and edges."""
 
-    def __init__(self, cache: ConceptCache, nowhere: Ids = NO_IDS) -> None:
-        """``nowhere``: what dangling edges name; no cache has such edges, and they are another finding."""
+    def __init__(self, cache: ConceptCache, nowhere: Ids = NO_IDS, stale: Callable[[], Ids] = lambda: NO_IDS) -> None:
+        """``nowhere``: what dangling edges name; no cache has such edges, and they are another finding. ``stale``: what
+        others have changed by now since the cache was closed, which its next opening reads anew.
+        """
         self._cache = cache
         self._nowhere = nowhere
-        self._matched = 0
+        self._ask_stale = stale
+        self._stale = stale()
+        self._matched = int((cache.lookup(self._stale) >= 0).sum()) if self._stale.size else 0
         self._other: list[Ids] = []
 
     def look(self, window: Window) -> None:
@@ -36,10 +47,11 @@ class CacheComparison:
         concepts, vectors = window.concepts, window.vectors
         if vectors is None:
             return
-        here = np.asarray(self._cache.lookup(concepts.ids) >= 0)
+        fresh = ~among(concepts.ids, self._stale)
+        here = np.asarray(self._cache.lookup(concepts.ids) >= 0) & fresh
         self._matched += int(here.sum())
         if self._cache.complete:  # concepts without a vector are left out of every cache
-            self._other.append(concepts.ids[~here & np.isin(concepts.ids, vectors.ids)])
+            self._other.append(concepts.ids[~here & fresh & np.isin(concepts.ids, vectors.ids)])
         stored = rows_of(concepts, here)
         ids = stored.ids
         resident = self._cache.read(ids)
@@ -54,14 +66,43 @@ class CacheComparison:
 
     def findings(self) -> list[Finding]:
         """What was found, once all windows have been looked at."""
-        other = np.unique(np.concatenate([NO_IDS, *self._other]))
-        more = self._cache.resident - self._matched
+        moved = without(self._ask_stale(), self._stale)
+        other = without(np.concatenate([NO_IDS, *self._other]), moved)
+        more = 0 if moved.size else self._cache.resident - self._matched
         if not other.size and not more:
             return []
         detail = f"{other.size} rows are not as the stores have them"
         if more:
             detail += f", and {more} are of concepts that the graph lacks"
         return [Finding(Kind.CACHE, other.size + abs(more), detail, other)]
+
+
+@contextlib.contextmanager
+def mirror_of(
+    directory: MemoryDirectory | None,
+    journal: Journal | None,
+    graph: GraphStore,
+    head: MemoryHead,
+    config: AESGConfig,
+    nowhere: Ids,
+) -> Iterator[CacheComparison | None]:
+    """The comparison of a directory's cache, if nobody uses it, it is good, and nothing of its own is on its way."""
+    cache = None
+    if directory is not None and journal is not None and not journal.pending():
+        cache = open_cache(directory, journal, head, config)
+    if cache is None or directory is None or journal is None:
+        yield None
+        return
+    try:
+        if isinstance(graph, Shared):
+            seen = seen_at(directory.cache, stamp_of(journal, head))
+            freshness = Freshness(graph, seen or NOBODY)
+            known = seen is not None and not freshness.look(journal.writer).forgotten
+            yield CacheComparison(cache, nowhere, lambda: freshness.look(journal.writer).ids) if known else None
+        else:
+            yield CacheComparison(cache, nowhere)
+    finally:
+        cache.close(NOWHERE, clean=False)
 
 
 def _unlike(stored: ConceptTable, resident: ConceptTable) -> Flags:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import astuple
+from pathlib import Path
 from typing import Literal
 
 from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache
@@ -29,7 +30,7 @@ def open_residency(backend: Backend, private: bool) -> Residency:
         stamp = NOWHEN  # what the cache applied may not be what the stores carried out
     mode: Literal["write", "private"] = "private" if private else "write"
     cache = _open(backend, stamp, mode)
-    seen = _load_seen(backend, stamp) if cache.reused else None
+    seen = seen_at(backend.directory.cache, stamp) if cache.reused else None
     if cache.reused and backend.shared is not None and seen is None:
         cache.close(stamp, clean=False)  # nobody knows how far it had seen what other processes did
         cache = _open(backend, NOWHEN, mode)
@@ -73,10 +74,10 @@ def _save_seen(backend: Backend, stamp: CacheStamp, seen: dict[int, int]) -> Non
         (backend.directory.cache / SEEN).write_text(json.dumps(known), encoding="utf-8")
 
 
-def _load_seen(backend: Backend, stamp: CacheStamp) -> dict[int, int] | None:
-    """How far the cache had seen when it was closed at ``stamp``; None if that is not known."""
+def seen_at(cache: Path, stamp: CacheStamp) -> dict[int, int] | None:
+    """How far the cache in a folder had seen when it was closed at ``stamp``; None if that is not known."""
     try:
-        known = json.loads((backend.directory.cache / SEEN).read_text(encoding="utf-8"))
+        known = json.loads((cache / SEEN).read_text(encoding="utf-8"))
         seen = {int(writer): int(sequence) for writer, sequence in known["seen"].items()}
         return seen if tuple(known["stamp"]) == astuple(stamp) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache, recorded_sta
 from aesg_graph.concepts import NO_ID, Doubles, Flags, Floats, Ids, VectorTable
 from aesg_graph.config import AESGConfig
 from aesg_graph.errors import AESGStorageError
-from aesg_graph.stores.abc import GraphStore, MemoryHead
+from aesg_graph.stores.abc import GraphStore, MemoryHead, VectorStore
 from aesg_graph.stores.edge import EdgeVectorStore
 from aesg_graph.stores.edge.files import is_sealed
 from aesg_graph.sync import Holder, Journal, MemoryDirectory
@@ -27,6 +28,8 @@ CHUNK = 1 << 16
 """Rows of the cache that are looked at together."""
 NOWHERE = CacheStamp(-1, -1, -1)
 """No cache on disk was ever closed at it."""
+NO_FILE = Path("/nonexistent/cache")
+"""Where no cache is; none is made there."""
 ROOM = 1 << 50
 """Nothing is put into a cache that is only read."""
 
@@ -95,8 +98,12 @@ def open_cache(
     directory: MemoryDirectory, journal: Journal, head: MemoryHead, config: AESGConfig
 ) -> ConceptCache | None:
     """A closed memory's cache, mapped so that it cannot be changed, if it was closed at the journal's sequence."""
-    writer = NO_ID if journal.writer is None else journal.writer
-    return _open(directory, config, CacheStamp(head.incarnation, writer, journal.last_sequence), "private")
+    return _open(directory, config, stamp_of(journal, head), "private")
+
+
+def stamp_of(journal: Journal, head: MemoryHead) -> CacheStamp:
+    """What a cache is stamped with that is closed now."""
+    return CacheStamp(head.incarnation, NO_ID if journal.writer is None else journal.writer, journal.last_sequence)
 
 
 def remembered_cache(directory: MemoryDirectory, graph: GraphStore, config: AESGConfig) -> ConceptCache | None:
@@ -111,26 +118,24 @@ def remembered_cache(directory: MemoryDirectory, graph: GraphStore, config: AESG
     return _open(directory, config, CacheStamp(graph.head().incarnation, stamp.writer, stamp.sequence), "private")
 
 
-def empty_cache(directory: MemoryDirectory, config: AESGConfig) -> ConceptCache:
+def empty_cache(config: AESGConfig) -> ConceptCache:
     """A cache in memory alone with nothing in it, for whoever reads everything from the stores."""
-    return _map(directory, config, NOWHERE, "private")
+    return _map(NO_FILE, config, NOWHERE, "private")
 
 
 def _open(
     directory: MemoryDirectory, config: AESGConfig, stamp: CacheStamp, mode: Literal["read", "private"]
 ) -> ConceptCache | None:
-    cache = _map(directory, config, stamp, mode)
+    cache = _map(directory.cache, config, stamp, mode)
     if cache.reused:
         return cache
     cache.close(stamp, clean=False)
     return None
 
 
-def _map(
-    directory: MemoryDirectory, config: AESGConfig, stamp: CacheStamp, mode: Literal["read", "private"]
-) -> ConceptCache:
+def _map(path: Path, config: AESGConfig, stamp: CacheStamp, mode: Literal["read", "private"]) -> ConceptCache:
     layout = CacheLayout.of(config.vector_dim, config.value_dim, config.vocabulary)
-    return ConceptCache.open(directory.cache, layout, ROOM, stamp, config.thresholds, mode)
+    return ConceptCache.open(path, layout, ROOM, stamp, config.thresholds, mode)
 
 
 class CacheOutlook:
@@ -186,12 +191,12 @@ def _chunks(column: Ids) -> Iterator[tuple[int, Ids]]:
 
 
 class StoreOutlook:
-    """The vectors of a closed memory, in its own vector store."""
+    """Vectors in the vector store: those of a closed memory, or on a server."""
 
     name = "the vector store"
     complete = True
 
-    def __init__(self, store: EdgeVectorStore) -> None:
+    def __init__(self, store: VectorStore) -> None:
         self._store = store
 
     def fetch(self, ids: Ids) -> VectorTable:

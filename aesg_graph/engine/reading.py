@@ -1,8 +1,8 @@
-"""A read-only look at a memory's directory, beside a running owner or when nobody holds it.
+"""A read-only look at a memory, beside a running owner or when nobody holds it.
 
-:class:`MemoryReader` takes no lock and writes nothing: it reads the graph and the journal as they are on disk, and
-vectors from wherever they can be read without disturbing anybody (see :mod:`aesg_graph.engine.outlook`). Lessons that
-wait in the journal are not in the graph yet; ``pending`` says how many there are.
+:class:`MemoryReader` takes no lock and writes nothing: it reads the graph and the journal as they are, on disk or on
+servers, and vectors from wherever they can be read without disturbing anybody (see :mod:`aesg_graph.engine.outlook`).
+Lessons that wait in the journal are not in the graph yet; ``pending`` says how many there are.
 """
 
 from __future__ import annotations
@@ -20,38 +20,46 @@ from aesg_graph.config import AESGConfig
 from aesg_graph.engine import inputs
 from aesg_graph.engine.explaining import explained
 from aesg_graph.engine.inspection import concept_of, edges_of
-from aesg_graph.engine.outlook import NOWHERE, Near, Outlook, empty_cache, open_cache, open_outlook
+from aesg_graph.engine.onlooking import find
+from aesg_graph.engine.outlook import NOWHERE, Near, Outlook, empty_cache, open_cache
 from aesg_graph.engine.recall import Recaller
 from aesg_graph.engine.residency import Residency
-from aesg_graph.errors import AESGMemoryError
-from aesg_graph.stores.sqlite import SqliteGraphStore
-from aesg_graph.sync import Journal, MemoryDirectory
+from aesg_graph.errors import AESGMemoryError, AESGStorageError
+from aesg_graph.settings import StoreSettings
+from aesg_graph.sync import Journal
 
 
 class MemoryReader:
-    """A memory as it is on disk. Use it briefly, as a context manager: it does not follow an owner that starts later.
+    """A memory as it is in its stores. Use it briefly, as a context manager: it does not follow an owner that starts
+    later.
 
     Attributes
     ----------
-    owner: the live process that has the memory open, None when nobody does.
-    pending: how many acknowledged batches wait in the journal for the stores.
+    directory, journal: None where only servers are known.
+    owner: the live process that has the directory open, None when nobody does.
+    pending: how many acknowledged batches wait in the journal for the stores; None where that is not known.
 
-    Raises AESGStorageError for a directory that holds no memory, or whose graph or journal is missing or damaged.
+    ``directory`` of None is the working directory or, if it holds no memory, the servers that the settings name;
+    ``settings`` of None are read from the environment if the memory is on servers.
+
+    Raises AESGStorageError for a directory that holds no memory, or whose graph or journal is missing or damaged, and
+    for servers that cannot be reached or do not have it.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self.directory = MemoryDirectory.create_or_open(Path(directory).expanduser(), read_only=True)
-        self.owner = self.directory.holder()
+    def __init__(self, directory: str | os.PathLike[str] | None = None, settings: StoreSettings | None = None) -> None:
+        self.place = find(directory, settings)
+        self.directory = self.place.directory
+        self.owner = None if self.directory is None else self.directory.holder()
         with contextlib.ExitStack() as opened:
-            self.journal = opened.enter_context(
-                contextlib.closing(Journal.open(self.directory.journal, read_only=True))
-            )
-            self.config = AESGConfig.from_json(SqliteGraphStore.peek(self.directory.graph).config)
-            self.graph = opened.enter_context(
-                contextlib.closing(SqliteGraphStore.open(self.directory.graph, self.config.vocabulary, read_only=True))
-            )
+            self.journal: Journal | None = None
+            if self.directory is not None:
+                self.journal = Journal.open(self.directory.journal, read_only=True)
+                opened.callback(self.journal.close)
+            self.config = AESGConfig.from_json(self.place.head().config)
+            self.graph = self.place.open_graph(self.config.vocabulary)
+            opened.callback(self.graph.close)
             self.head = self.graph.head()
-            self.pending = len(self.journal.pending())
+            self.pending = None if self.journal is None else len(self.journal.pending())
             self._opened = opened.pop_all()
         self._outlook: Outlook | None = None
 
@@ -93,8 +101,7 @@ class MemoryReader:
         if self.graph.absent(wanted).size:
             waiting = f"; {self.pending} batches that may tell of it wait in the journal" if self.pending else ""
             raise AESGMemoryError(
-                f"Concept {id} does not exist in the memory in {self.directory.path}, expected the id of one that "
-                f"does{waiting}"
+                f"Concept {id} does not exist in {self.place.name}, expected the id of one that does{waiting}"
             )
         return wanted
 
@@ -103,13 +110,14 @@ class MemoryReader:
     def outlook(self) -> Outlook:
         """Where vectors are read from. AESGStorageError if they cannot be read at present."""
         if self._outlook is None:
-            self._outlook = open_outlook(self.directory, self.journal, self.head, self.config, self.owner)
+            self._outlook = self.place.outlook(self.journal, self.head, self.config, self.owner)
             self._opened.callback(self._outlook.close)
         return self._outlook
 
     def _may_see(self) -> bool:
-        """Whether vectors can be had: beside an owner they can if its cache is on disk."""
-        return self.owner is None or self.directory.cache.is_dir()
+        """Whether vectors can be had: beside the owner of a shard they can if its cache is on disk."""
+        directory = self.directory
+        return self.place.seen_beside or self.owner is None or directory is None or directory.cache.is_dir()
 
     def key(self, id: int) -> Floats:
         """The key [D] of a concept. AESGMemoryError if there is no such concept or its vector cannot be seen."""
@@ -138,7 +146,7 @@ class MemoryReader:
         """The paths by which energy goes from one concept, lit with energy 1, to another (see :func:`explained`)."""
         self._existing(query)
         self._existing(target)
-        cache = empty_cache(self.directory, self.config)
+        cache = empty_cache(self.config)
         try:
             recaller = Recaller(Residency(cache, self.graph, _no_store, private=True), self.config)
             return explained(recaller, ids_array([query]), np.ones(1), target, limit)
@@ -146,14 +154,23 @@ class MemoryReader:
             cache.close(NOWHERE, clean=False)
 
     def history(self, limit: int | None = None, types: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Events, oldest first: ``{timestamp, type, id1, id2, val}``; with a limit the latest so many."""
+        """Events, oldest first: ``{timestamp, type, id1, id2, val}``; with a limit the latest so many.
+
+        AESGStorageError where only servers are known: each process keeps the history of what it did itself.
+        """
+        if self.journal is None:
+            raise AESGStorageError(
+                f"The history of {self.place.name} is in the journals of the processes that write to it, expected the "
+                "directory of one of them (-d)"
+            )
         return list(self.journal.events(limit, types))
 
     def stats(self) -> dict[str, Any]:
-        """What the memory holds, who has it open, what waits, and what it takes on disk."""
-        counts = self.graph.count()
+        """What the memory holds, who has it open, what waits, and what it takes on disk; None for what is not known."""
+        counts, journal = self.graph.count(), self.journal
         return {
-            "directory": str(self.directory.path),
+            "directory": None if self.directory is None else str(self.directory.path),
+            "servers": self.place.servers,
             "name": self.head.name,
             "owner": None if self.owner is None else str(self.owner),
             "concepts": counts.concepts,
@@ -167,15 +184,15 @@ class MemoryReader:
             "max_concepts": self.config.max_concepts,
             "due": len(self.graph.due(self.head.epoch + 1, counts.concepts)) if counts.concepts else 0,
             "pending_batches": self.pending,
-            "pending_bytes": self.journal.bytes_pending,
-            "refused_batches": len(self.journal.refused()),
+            "pending_bytes": None if journal is None else journal.bytes_pending,
+            "refused_batches": None if journal is None else len(journal.refused()),
             "cache": self._cache_state(),
             "bytes": {part: _size(path) for part, path in self._parts().items()},
         }
 
     def _cache_state(self) -> str:
         """In use, good, absent, or stale (it will be built anew)."""
-        if not (self.directory.cache / "header.bin").exists():
+        if self.directory is None or self.journal is None or not (self.directory.cache / "header.bin").exists():
             return "absent"
         if self.owner is not None:
             return "in use"
@@ -186,8 +203,12 @@ class MemoryReader:
         return "good"
 
     def _parts(self) -> dict[str, Path]:
+        """The memory's own files and folders."""
         d = self.directory
-        return {"graph": d.graph, "vectors": d.vectors, "journal": d.journal, "cache": d.cache}
+        if d is None:
+            return {}
+        own = {"journal": d.journal, "cache": d.cache}
+        return own if self.place.servers else {"graph": d.graph, "vectors": d.vectors, **own}
 
 
 def _no_vectors() -> VectorTable:

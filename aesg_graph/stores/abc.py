@@ -18,6 +18,8 @@ from aesg_graph.concepts import Doubles, Flags, Floats, Ids, Ints, Subgraph, Vec
 from aesg_graph.operations import Batch
 
 NO_IDS: Ids = np.empty(0, np.int64)
+RETIRED = 0
+"""The incarnation of a writer that nobody will be again; those in use begin at 1."""
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,10 @@ class Shared(Protocol):
         """Let go of the lease; nothing happens if it is another's by now."""
         ...
 
+    def retire(self, writer: int) -> None:
+        """Nobody will be this writer again: its incarnation is ``RETIRED``, and what it had not written never comes."""
+        ...
+
 
 @runtime_checkable
 class Indexed(Protocol):
@@ -326,4 +332,50 @@ class Labelled(Protocol):
 
     def labels(self, ids: Ids) -> tuple[Ids, tuple[str, ...], Ints]:
         """The points among ``ids``, in ascending id order, with kind and region (``NO_REGION``: none)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What of a stretch of a graph is as no operation leaves it.
+
+    last: the highest id of the stretch, None if there is nothing any more. malformed: concepts that lack a column, or
+    have one of another type. misdated: those whose expiry does not follow from their rows. edges [M, 2]: ends of edges
+    with a weight outside [0, 1], that are double, that begin where they end, lead out of the memory, or run the wrong
+    way round. undeclared: how many kinds of edges join concepts by a type that the memory does not declare.
+    """
+
+    last: int | None
+    malformed: Ids
+    misdated: Ids
+    edges: Ints
+    undeclared: int
+
+
+@runtime_checkable
+class Editable(GraphStore, Shared, Protocol):
+    """A graph store that several share, and that people can write to past this package."""
+
+    def audit(self, after: int, limit: int) -> Audit:
+        """Look over the next ``limit`` concepts with an id above ``after``, and the edges that start there."""
+        ...
+
+    def reshape(self, ids: Ids) -> None:
+        """Give concepts the columns that they lack, as a newborn has them; everybody hears of it."""
+        ...
+
+    def redate(self, ids: Ids) -> None:
+        """Compute when concepts expire and fade anew from their rows."""
+        ...
+
+    def redraw(self, sources: Ids) -> None:
+        """Put right the edges that :meth:`audit` finds to start at these concepts; everybody hears of it."""
+        ...
+
+    def recount(self) -> Counts:
+        """How much there truly is, counted one by one."""
+        ...
+
+    def mend_counts(self) -> Counts:
+        """Make ``count()`` say what there truly is; what it was off by."""
         ...

@@ -18,6 +18,12 @@ class Kind(StrEnum):
     """A note: lessons that a store would not carry out, or that were damaged; they are kept for people to read."""
     SKIPPED = "not looked at"
     """A note: it is in use by the memory's owner."""
+    AHEAD = "vectors on their way"
+    """A note: their writers' transactions are still to come."""
+    UNSWEPT = "tombstones to be swept"
+    """A note: it is not recorded yet that the vectors of removed concepts are gone."""
+    UNDECLARED = "undeclared edges"
+    """A note: people joined concepts by types that the memory does not declare; nothing here reads them."""
     DIMENSIONS = "dimensions"
     """``format.json`` says other dimensions than the graph."""
     JOURNAL = "journal"
@@ -28,6 +34,13 @@ class Kind(StrEnum):
     """Journal and graph do not know of the same batches: one of them is of an earlier day."""
     GRAPH = "graph"
     """The graph's file is damaged."""
+    MALFORMED = "malformed concepts"
+    """Concepts that lack a column, or have one of another type."""
+    EDGES = "malformed edges"
+    """Edges with a weight outside [0, 1], double ones, those that begin where they end or lead out of the memory, and
+    symmetric ones from the higher to the lower id."""
+    EXPIRY = "expiry"
+    """Concepts whose ``expires_epoch`` or ``fades_at`` does not follow from their rows."""
     DANGLING = "dangling edges"
     """Edges that name a concept which does not exist."""
     VECTORS = "vector store"
@@ -46,7 +59,7 @@ class Kind(StrEnum):
     """It calls itself good and says something else than the stores."""
 
 
-NOTES = frozenset({Kind.PENDING, Kind.REFUSED, Kind.SKIPPED})
+NOTES = frozenset({Kind.PENDING, Kind.REFUSED, Kind.SKIPPED, Kind.AHEAD, Kind.UNSWEPT, Kind.UNDECLARED})
 
 
 @dataclass(frozen=True, eq=False)

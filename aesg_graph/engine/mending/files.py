@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from aesg_graph.engine.mending.bench import DAMAGED, Bench, set_aside
+from aesg_graph.engine.mending.bench import Bench
+from aesg_graph.engine.onlooking import DAMAGED, set_aside
 from aesg_graph.errors import AESGStorageError
-from aesg_graph.stores.edge import EdgeVectorStore
 from aesg_graph.sync import Finding, Journal, Kind
 from aesg_graph.sync.salvage import salvage
 
@@ -16,22 +16,24 @@ PAGE = 10_000
 
 def dimensions(bench: Bench, finding: Finding) -> Finding:
     """What the graph says counts."""
-    head, form = bench.site.head, bench.site.directory.format
-    bench.site.directory.complete(head.vector_dim, head.value_dim, None if form is None else form.memory)
+    head, directory = bench.site.head, bench.directory()
+    form = directory.format
+    known = () if form is None else (form.memory, form.engine)
+    directory.complete(head.vector_dim, head.value_dim, *known)
     return finding.done("format.json was written anew")
 
 
 def journal(bench: Bench, finding: Finding) -> Finding:
     """A new journal, under a new writer's number; what was pending goes to the stores first, if it can be read."""
-    site = bench.site
+    site, directory = bench.site, bench.directory()
     if site.journal is not None:
         with contextlib.suppress(AESGStorageError):
             site.journal.close()
         site.journal = None
-    path = site.directory.journal
+    path = directory.journal
     saved = salvage(path, site.graph, bench.vectors) if path.exists() and site.vectors is not None else 0
     old = [set_aside(file) for file in sorted(path.parent.glob(f"{path.name}*")) if not file.name.endswith(DAMAGED)]
-    site.journal = Journal.create(path, site.directory.identity, bench.settings.durability)
+    site.journal = Journal.create(path, directory.identity, bench.settings.durability)
     site.trouble.pop(Kind.JOURNAL, None)
     if site.vectors is not None:
         bench.take_up()
@@ -41,17 +43,19 @@ def journal(bench: Bench, finding: Finding) -> Finding:
 
 
 def vectors(bench: Bench, finding: Finding) -> Finding:
-    """A new shard, from a cache that is good and has everything."""
+    """A new store, from a cache that is good and has everything."""
     site = bench.site
     with bench.good_cache() as cache:
         if cache is None or not cache.complete:
             return replace(finding, detail=f"{finding.detail}; there is no good cache to write it anew from")
         if site.vectors is not None:
             site.vectors.close()
-        if site.directory.vectors.exists():
-            set_aside(site.directory.vectors)
-        dims = site.head.vector_dim, site.head.value_dim
-        site.vectors = EdgeVectorStore.create(site.directory.vectors, *dims, bench.settings.durability)
+            site.vectors = None
+        try:
+            site.vectors = site.place.new_vectors(site.head)
+        except AESGStorageError as error:
+            site.trouble[Kind.VECTORS] = error.message
+            return finding
         site.trouble.pop(Kind.VECTORS, None)
         after = -1
         while len(ids := site.graph.page(after, PAGE, edges=False).concepts.ids):

@@ -16,6 +16,7 @@ from aesg_graph.operations import Batch
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import (
     NO_IDS,
+    Audit,
     Counts,
     MemoryHead,
     Outcome,
@@ -23,8 +24,9 @@ from aesg_graph.stores.abc import (
     WriterPosition,
     WriterState,
 )
-from aesg_graph.stores.neo4j import heads, reading, writers
+from aesg_graph.stores.neo4j import correcting, heads, reading, writers
 from aesg_graph.stores.neo4j.applying import apply_in
+from aesg_graph.stores.neo4j.auditing import audit
 from aesg_graph.stores.neo4j.connecting import Answer, Connection, Transaction
 from aesg_graph.stores.neo4j.faults import place
 from aesg_graph.stores.neo4j.migrating import Migrator
@@ -215,6 +217,28 @@ class Neo4jGraphStore:
     def release(self, fence: int) -> None:
         """Let go of the lease; nothing happens if it is another's by now."""
         self._write("release the lease of", lambda t: writers.release_lease(t, self._memory, fence))
+
+    def retire(self, writer: int) -> None:
+        """Nobody will be this writer again."""
+        self._write("retire a writer in", lambda t: writers.retire_writer(t, self._memory, writer))
+
+    def audit(self, after: int, limit: int) -> Audit:
+        """Look over the next concepts after an id, and the edges that start there."""
+        return self._connection.read("read", lambda t: audit(t, self._memory, self._relations, after, limit))
+
+    def reshape(self, ids: Ids) -> None:
+        """Give concepts the columns that they lack, as a newborn has them; everybody hears of it."""
+        self._write("correct", lambda t: correcting.reshape(t, self._memory, ids))
+        self._write("correct", lambda t: correcting.prove(t, self._memory))
+
+    def redate(self, ids: Ids) -> None:
+        """Compute when concepts expire and fade anew from their rows."""
+        self._write("correct", lambda t: correcting.redate(t, self._memory, ids))
+
+    def redraw(self, sources: Ids) -> None:
+        """Put right the edges that :meth:`audit` finds to start at these concepts; everybody hears of it."""
+        self._write("correct", lambda t: correcting.redraw(t, self._memory, self._relations, sources))
+        self._write("correct", lambda t: correcting.prove(t, self._memory))
 
     def sync(self) -> None:
         """Nothing is left to do: Neo4j answers a commit only when it is on disk."""
