@@ -70,14 +70,14 @@ def spy(recorder, steps, pipe):
     """Tell of each batch before and after it is recorded; the batch itself is sent as the journal would encode it."""
     append, record = recorder.backend.journal.append, recorder.record
 
-    def telling_append(operations, at, events=(), counter=None):
+    def telling_append(operations, at, events=(), counter=None, fence=None):
         journal = recorder.backend.journal
-        batch = Batch(journal.writer, journal.incarnation, journal.last_sequence + 1, at, tuple(operations))
+        batch = Batch(journal.writer, journal.incarnation, journal.last_sequence + 1, at, tuple(operations), fence)
         pipe.send((INTENT, batch.writer, batch.encode()))
-        return append(operations, at, events, counter)
+        return append(operations, at, events, counter, fence)
 
-    def telling_record(operations, events=None):
-        batch = record(operations, events)
+    def telling_record(operations, events=None, fence=None):
+        batch = record(operations, events, fence)
         if batch is not None:
             pipe.send((ACKNOWLEDGED, batch.writer, batch.sequence))
         return batch
