@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aesg_graph.settings import StoreSettings
     from aesg_graph.stores.neo4j.migration_files import Migration
 
-HELP = """Bring a Neo4j database to what this version needs: constraints and indexes.
+HELP = """Give a Neo4j database its constraints and indexes.
 
 The password comes from AESG_PASSWORD or a file, never from the command line, which everybody on the machine can read.
 """

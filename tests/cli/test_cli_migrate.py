@@ -132,3 +132,11 @@ def test_help_loads_no_driver():
     code += "sys.exit(sorted({'neo4j', 'numpy', 'torch', 'rich.console'} & set(sys.modules)) or 0)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_help_is_whole_and_narrow(aesg):
+    assert "constraints and indexes." in next(line for line in aesg("--help").out.splitlines() if "  migrate" in line)
+    for command in ((), ("status",), ("validate",), ("apply",)):
+        told = aesg("migrate", *command, "--help").out
+        assert max(map(len, told.splitlines())) <= 80
+        assert "..." not in told.partition("Commands:")[2]
