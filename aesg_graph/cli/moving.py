@@ -25,7 +25,9 @@ def backup(
     out: Annotated[Path, typer.Argument(help="The folder to write, which must not exist.", metavar="OUT")],
     as_json: AsJson = False,
 ) -> None:
-    """Write a memory to a new folder, checksummed, from which it can be restored into either engine.
+    """Write a memory to a new folder, with checksums.
+
+    It can be restored into either engine.
 
     served:NAME is the memory NAME on the servers of AESG_GRAPH and AESG_VECTORS, with the credentials of AESG_USER,
     AESG_PASSWORD, AESG_PASSWORD_FILE, AESG_API_KEY, AESG_API_KEY_FILE, which never are on the command line;
@@ -56,7 +58,9 @@ def restore(
     replace: Annotated[bool, typer.Option("--replace", help="Delete the memory of that name on the servers.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a memory anew from a backup, into a place where there is none.
+    """Write a memory anew from a backup.
+
+    There must be none at the place, unless --replace says otherwise.
 
     served:NAME is the memory NAME on the servers of AESG_GRAPH and AESG_VECTORS, with the credentials of AESG_USER,
     AESG_PASSWORD, AESG_PASSWORD_FILE, AESG_API_KEY, AESG_API_KEY_FILE, which never are on the command line;
@@ -77,7 +81,9 @@ def restore(
 
 
 def copy(source: Source, target: Target, as_json: AsJson = False) -> None:
-    """Copy a memory exactly to a place where there is none, from any engine to any. Ids are kept.
+    """Copy a memory exactly, from any engine to any.
+
+    There must be none at the place. Ids are kept.
 
     served:NAME is the memory NAME on the servers of AESG_GRAPH and AESG_VECTORS, with the credentials of AESG_USER,
     AESG_PASSWORD, AESG_PASSWORD_FILE, AESG_API_KEY, AESG_API_KEY_FILE, which never are on the command line;
