@@ -1,3 +1,3 @@
-// Write-lock a memory's lease.
+// Write-lock a memory's lease. What it sets never changes: the value is read before the lock is had.
 MATCH (l:Lease {memory: $memory})
-SET l.fence = l.fence
+SET l.memory = l.memory

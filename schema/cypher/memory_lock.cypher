@@ -1,3 +1,3 @@
-// Write-lock a memory's head.
+// Write-lock a memory's head. What it sets never changes: the value is read before the lock is had.
 MATCH (m:Memory {name: $memory})
-SET m.incarnation = m.incarnation
+SET m.name = m.name

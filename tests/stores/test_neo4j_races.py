@@ -14,7 +14,7 @@ from neo4j_world import at_once, memory_of, opened, prepare
 
 from aesg_graph.concepts import COUNTER_BITS
 from aesg_graph.errors import AESGStorageError
-from aesg_graph.operations import Merge, Prune, Remove
+from aesg_graph.operations import Advance, Merge, Prune, Remove
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import Counts
 from aesg_graph.stores.neo4j import Neo4jGraphStore
@@ -267,3 +267,41 @@ def test_counts_that_somebody_s_own_cypher_made_wrong_are_mended(
     assert scribe.store.count() == Counts(2, 1, 1)
     assert scribe.store.mend_counts() == Counts(-1, -1, 0)
     assert true_counts(scribe.store) == Counts(1, 0, 1)
+
+
+MOVED = {
+    "the fence of a lease": (
+        "MATCH (l:Lease {memory: $memory}) SET l.fence = 7",
+        "MATCH (l:Lease {memory: $memory}) RETURN l.fence",
+    ),
+    "the incarnation of a memory": (
+        "MATCH (m:Memory {name: $memory}) SET m.incarnation = 7",
+        "MATCH (m:Memory {name: $memory}) RETURN m.incarnation",
+    ),
+    "what a writer has forgotten": (
+        "MATCH (w:Writer {memory: $memory, id: $writer}) SET w.forgotten = 7",
+        "MATCH (w:Writer {memory: $memory, id: $writer}) RETURN w.forgotten",
+    ),
+    "the version of a concept": (
+        "MATCH (c:Concept {memory: $memory, id: $id}) SET c.version = 7",
+        "MATCH (c:Concept {memory: $memory, id: $id}) RETURN c.version",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MOVED)
+def test_whoever_waits_for_a_lock_takes_back_nothing_of_what_was_done_under_it(
+    server: Any, join: Callable[[], Scribe], settings: StoreSettings, what: str
+) -> None:
+    scribe = join()
+    (a,) = scribe.create(1).tolist()
+    values = {"memory": settings.memory, "id": a, "writer": scribe.state.id}
+    change, ask = MOVED[what]
+    batch = replace(scribe.batch(touch([a]), Advance(1)), fence=0)  # locks all four
+    writing = threading.Thread(target=scribe.store.apply, args=([batch],))
+    with held(server, change, **values):
+        writing.start()
+        until_one_waits(server)
+    writing.join(30)
+    with neo4j.GraphDatabase.driver(server.url, auth=(server.user, server.password)) as driver:
+        assert driver.execute_query(ask, values).records[0][0] == 7
