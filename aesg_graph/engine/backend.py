@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import GraphStore, Outcome, Shared, VectorStore
 from aesg_graph.sync import Flusher, Journal, MemoryDirectory, take_up_writing
+
+log = logging.getLogger("aesg_graph")
 
 
 class Vectors(Protocol):
@@ -84,8 +87,15 @@ class Backend:
     def take_up_writing(self) -> None:
         """Become the directory's writer: a new incarnation, or a new number where the old one is not ours to use."""
         if not self.taken_up:
-            take_up_writing(self.journal, self.graph, self.directory.identity, self.recover)
+            taken = take_up_writing(self.journal, self.graph, self.directory.identity, self.recover)
             self.taken_up = True
+            if taken.missing:
+                lost = ", ".join(f"{gap.start} to {gap.stop - 1}" for gap in taken.missing)
+                log.warning(
+                    "the graph lacks lessons that this directory recorded and no longer holds (sequences %s): it was "
+                    "restored from before them",
+                    lost,
+                )
 
     def close(self) -> None:
         """Release everything, whatever fails on the way."""

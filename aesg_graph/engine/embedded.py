@@ -87,7 +87,7 @@ def _open(
 ) -> Backend:
     journal = Journal.open(directory.journal, settings.durability)
     undo.callback(journal.close)
-    recorded = AESGConfig.from_json(SqliteGraphStore.peek(directory.graph).config)
+    recorded = AESGConfig.from_json(SqliteGraphStore.peek(directory.graph, from_outside=False).config)
     wanted = config if config is not None else recorded
     graph = SqliteGraphStore.open(directory.graph, wanted.vocabulary, durability=settings.durability)
     undo.callback(graph.close)

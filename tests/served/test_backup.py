@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from aesg_graph.engine.moving import Place, backup, copy, restore
+from aesg_graph.errors import AESGStorageError
 from aesg_graph.operations import Create
 from aesg_graph.stores.abc import MemoryHead
 from aesg_graph.stores.neo4j import Neo4jGraphStore
-from aesg_graph.stores.neo4j.portable import Neo4jRows
+from aesg_graph.stores.neo4j.portable import Neo4jFilling, Neo4jRows
 from aesg_graph.stores.qdrant import QdrantVectorStore
 from aesg_graph.stores.sqlite import SqliteGraphStore
 from aesg_graph.sync import Comparison, Journal, windows
@@ -215,3 +216,130 @@ def test_a_backup_beside_learning_writers_is_the_memory_at_the_sequences_that_it
         for i, k in zip(o.ids.tolist(), o.keys.tolist(), strict=True)
     }
     assert all(born[i] == key for i, key in zip(keys["v.ids"], keys["v.keys"], strict=True))
+
+
+def end_with_lessons_waiting(engine, learn):
+    """What ``learn`` gives, whose lesson waits in the journal when the engine is closed."""
+    with engine.recorder.attendant().still():
+        learned = learn()
+        with pytest.raises(AESGStorageError, match="still busy"):
+            engine.recorder.attendant().stop(0.0)
+    with pytest.raises(AESGStorageError, match="wait in the journal"):
+        engine.close()
+    return learned
+
+
+def test_after_a_restore_directories_send_what_waits_and_say_what_is_missing(opened, place, tmp_path, caplog):
+    live, ended, ahead, waiting = (opened(name) for name in "abcd")
+    for engine, seed in ((live, 1), (ended, 2), (ahead, 3), (waiting, 4)):
+        learned(engine, seed, 10)
+    ended.close()
+    backup(place, tmp_path / "backup")
+    lost = ahead.create(vectors(2, 5), names=["lost"] * 2)
+    ahead.close()
+    kept = end_with_lessons_waiting(waiting, lambda: waiting.create(vectors(3, 6), names=["kept"] * 3))
+
+    restore(tmp_path / "backup", place, replace=True)
+    kept_too = live.create(vectors(1, 7), names=["kept too"])  # it writes as one of before
+    with pytest.raises(AESGStorageError, match="incarnation"):
+        live.flush(timeout=1)
+    live.recorder.attendant().stop()
+    with pytest.raises(AESGStorageError, match="wait in the journal"):
+        live.close()
+
+    before = {
+        name: engine._backend.journal.writer for name, engine in zip("abcd", (live, ended, ahead, waiting), strict=True)
+    }
+    after = {}
+    for name in "abcd":
+        engine = opened(name)
+        engine.flush()
+        after[name] = engine._backend.writer
+        engine.close()
+    assert after["b"] == before["b"]  # it had nothing that the backup lacks
+    assert all(after[name] != before[name] for name in "acd")
+    assert [record.levelname for record in caplog.records if "lacks" in record.message] == ["WARNING"]
+    graph = Neo4jGraphStore.open(place.settings, CONFIG.vocabulary)
+    try:
+        found = graph.read(np.concatenate([lost, kept, kept_too])).concepts
+        assert sorted(found.names) == ["kept", "kept", "kept", "kept too"]
+        assert found.use_frequency.tolist() == [0] * 4
+    finally:
+        graph.close()
+    assert agrees(place.settings)
+
+
+def cut_short(monkeypatch):
+    """A restore that ends after its first concepts, as if the process had been killed."""
+
+    class KilledError(BaseException):
+        pass
+
+    def die(*_):
+        raise KilledError
+
+    monkeypatch.setattr(Neo4jFilling, "link", die)
+    return KilledError
+
+
+def test_a_restore_that_was_cut_short_leaves_nothing_that_opens_and_can_be_repeated(
+    opened, place, elsewhere, tmp_path, monkeypatch
+):
+    learned(opened())
+    backup(place, tmp_path / "backup")
+    with monkeypatch.context() as patch:
+        killed = cut_short(patch)
+        with pytest.raises(killed):
+            restore(tmp_path / "backup", elsewhere)
+    with pytest.raises(AESGStorageError, match="did not end"):
+        MemoryEngine(tmp_path / "too early", CONFIG, elsewhere.settings)
+    with pytest.raises(AESGStorageError, match="did not end"):
+        backup(elsewhere, tmp_path / "of nothing")
+    assert not (tmp_path / "of nothing").exists()
+    restore(tmp_path / "backup", elsewhere)
+    assert everything(elsewhere.settings).told == everything(place.settings).told
+    assert agrees(elsewhere.settings)
+    MemoryEngine(tmp_path / "now", CONFIG, elsewhere.settings).close()
+
+
+def test_a_memory_that_is_there_is_only_replaced_when_asked_for(opened, place, elsewhere, tmp_path):
+    learned(opened())
+    backup(place, tmp_path / "backup")
+    before = everything(place.settings).told
+    with pytest.raises(AESGStorageError, match="--replace"):
+        restore(tmp_path / "backup", place)
+    with pytest.raises(AESGStorageError, match="--replace"):
+        copy(place, place)
+    assert everything(place.settings).told == before
+    QdrantVectorStore.establish(elsewhere.settings, D + 1, V).close()  # somebody's, without a memory
+    with pytest.raises(AESGStorageError, match="--replace"):
+        restore(tmp_path / "backup", elsewhere)
+
+
+@pytest.mark.parametrize("away", ["graph", "vectors"])
+def test_a_server_that_is_away_is_told_of_and_nothing_is_deleted(opened, place, tmp_path, away):
+    learned(opened())
+    backup(place, tmp_path / "backup")
+    before = everything(place.settings).told
+    nobody = {"graph": "bolt://127.0.0.1:1"} if away == "graph" else {"grpc_port": 1}
+    settings = place.settings.model_copy(update={**nobody, "retry_timeout": 0.5, "connect_timeout": 0.5})
+    with pytest.raises(AESGStorageError, match="cannot be reached"):
+        restore(tmp_path / "backup", Place(None, settings), replace=True)
+    with pytest.raises(AESGStorageError, match="cannot be reached"):
+        backup(Place(None, settings), tmp_path / "second")
+    assert [file.name for file in tmp_path.iterdir() if "second" in file.name] == []
+    assert everything(place.settings).told == before
+
+
+def test_a_rekeyed_memory_keeps_its_versions(opened, place, elsewhere, tmp_path):
+    engine = opened()
+    engine.create(vectors(6), sources=[f"{i}" for i in range(6)])
+    engine.rekey(lambda sources: vectors(len(sources), 9), encoder="second")
+    engine.flush()
+    backup(place, tmp_path / "backup")
+    restore(tmp_path / "backup", elsewhere)
+    assert everything(elsewhere.settings).told == everything(place.settings).told
+    again = MemoryEngine(tmp_path / "again", CONFIG, elsewhere.settings)
+    assert again.rekey(lambda sources: vectors(len(sources), 10), encoder="third") == 6
+    again.close()
+    assert agrees(elsewhere.settings)

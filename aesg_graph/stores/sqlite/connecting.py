@@ -73,7 +73,12 @@ def connect_reader(path: Path, from_outside: bool = False) -> sqlite3.Connection
     """A connection that only reads, beside whoever writes; ``from_outside`` it leaves every file as it is."""
     # In a directory that we may not write to, SQLite cannot make its shared-memory file.
     quiet = from_outside or not os.access(path.parent, os.W_OK)
-    connection = connect(path, quiet_mode(path) if quiet else "ro")
+    try:
+        connection = connect(path, quiet_mode(path) if quiet else "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_PROTOCOL:
+            raise
+        connection = connect(path, "ro")  # a kill left the log's index half-written: it is written anew
     connection.execute("PRAGMA query_only = ON")
     connection.create_function("folded", 1, _folded, deterministic=True)
     return connection

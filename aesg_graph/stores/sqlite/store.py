@@ -96,10 +96,13 @@ class SqliteGraphStore:
         return cls(path, relations, writer, reader, durability == "power")
 
     @staticmethod
-    def peek(path: str | os.PathLike[str]) -> MemoryHead:
-        """The head of the memory in a graph file that is not open: it says which relations the memory declares."""
+    def peek(path: str | os.PathLike[str], from_outside: bool = True) -> MemoryHead:
+        """The head of the memory in a graph file that is not open: it says which relations the memory declares.
+
+        ``from_outside``: every file is left as it is. Its owner, who need not, can always look, also after a kill.
+        """
         path = Path(path)
-        with storage_errors(path, "open"), contextlib.closing(open_reader(path, True)) as reader:
+        with storage_errors(path, "open"), contextlib.closing(open_reader(path, from_outside)) as reader:
             return reading.read_head(reader)
 
     def head(self) -> MemoryHead:

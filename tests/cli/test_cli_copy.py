@@ -1,0 +1,202 @@
+"""``aesg backup``, ``restore`` and ``copy`` between directories."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from cli_world import CONFIG, Owner, digests
+
+from aesg_graph.engine import MemoryEngine
+from aesg_graph.engine.checking import check
+from aesg_graph.engine.moving import backup_open
+from aesg_graph.settings import StoreSettings
+from aesg_graph.stores.edge import EdgeVectorStore
+from aesg_graph.stores.portable import EdgeRows
+from aesg_graph.stores.sqlite.portable import SqliteRows
+from aesg_graph.sync import Journal
+
+
+def everything(path):
+    """All rows and vectors of a closed memory, exact."""
+    rows = SqliteRows(path / "graph.db", CONFIG.vocabulary)
+    store = EdgeVectorStore.open(path / "vectors", CONFIG.vector_dim, CONFIG.value_dim)
+    try:
+        page, gone, points = rows.page(-1, 1000), rows.removed(-1, 1000), store.page(-1, 1000)
+        labels = store.labels(points.ids)
+        head, concepts = rows.standing().head, page.concepts
+    finally:
+        rows.close()
+        store.close()
+    e = page.edges
+    order = np.lexsort((e.targets, e.types, e.sources))
+    edges = EdgeRows(*(column[order] for column in vars(e).values()))
+    tables = {"c": concepts.table, "e": edges, "t": gone, "v": points}
+    told = {f"{name}.{k}": plain(v) for name, table in tables.items() for k, v in vars(table).items()}
+    stamps = {"writers": concepts.writers.tolist(), "sequences": concepts.sequences.tolist()}
+    return told | stamps | {"head": (head.name, head.epoch, head.config), "labels": plain(labels[2]), "k": labels[1]}
+
+
+def plain(column):
+    return column.tolist() if isinstance(column, np.ndarray) else list(column)
+
+
+def test_a_backup_is_restored_exactly(aesg, path, tmp_path):
+    taken = aesg("backup", path, tmp_path / "backup", "--json")
+    assert taken.code == 0
+    assert (taken.json["concepts"], taken.json["edges"], taken.json["vectors"]) == (11, 10, 11)
+    put_back = aesg("restore", tmp_path / "backup", tmp_path / "again", "--json")
+    assert put_back.code == 0
+    assert everything(tmp_path / "again") == everything(path)
+    assert check(tmp_path / "again").findings == ()
+
+
+def test_a_copy_is_exact_and_learns_on_under_a_number_of_its_own(aesg, path, tmp_path):
+    before = everything(path)
+    said = aesg("copy", path, tmp_path / "copy")
+    assert said.code == 0
+    assert "11 concepts and 10 edges" in said.out
+    assert everything(tmp_path / "copy") == before
+    engine = MemoryEngine(tmp_path / "copy", None, StoreSettings())
+    (new,) = engine.create(np.eye(1, CONFIG.vector_dim)).tolist()
+    engine.close()
+    assert new >> 43 not in {id >> 43 for id in before["c.ids"]}
+    assert check(tmp_path / "copy").clean
+
+
+def recorded(path):
+    """How many batches were acknowledged in a directory so far."""
+    with contextlib.closing(Journal.open(path / "journal.db", read_only=True)) as journal:
+        return journal.last_sequence
+
+
+def test_what_waits_in_the_journal_is_in_the_backup(aesg, path, tmp_path):
+    owner = Owner(path)
+    owner.tell("go on")
+    while (batches := recorded(path)) < 13:  # a few were there
+        time.sleep(0.01)
+    owner.kill()
+    assert aesg("copy", path, tmp_path / "copy").code == 0
+    assert everything(tmp_path / "copy") == everything(path)
+    assert len(everything(path)["c.ids"]) >= 11 + 20 * ((batches - 5) // 2)
+    assert check(tmp_path / "copy").clean
+
+
+def test_a_directory_that_is_in_use_is_not_taken_and_says_by_whom(aesg, path, tmp_path):
+    owner = Owner(path)
+    try:
+        said = aesg("backup", path, tmp_path / "backup")
+    finally:
+        owner.kill()
+    assert said.code == 3
+    assert f"in use by process {owner.process.pid}" in said.err
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_process_backs_up_the_memory_that_it_has_open(path, tmp_path, aesg):
+    engine = MemoryEngine(path, None, StoreSettings())
+    engine.create(np.eye(2, CONFIG.vector_dim), names=["late", "later"])
+    done = backup_open(engine, tmp_path / "backup")
+    engine.create(np.eye(1, CONFIG.vector_dim), names=["too late"])
+    engine.close()
+    assert done.held.concepts == done.held.vectors == 13
+    assert aesg("restore", tmp_path / "backup", tmp_path / "again").code == 0
+    names = everything(tmp_path / "again")["c.names"]
+    assert "later" in names
+    assert "too late" not in names
+    assert check(tmp_path / "again").findings == ()
+
+
+def damaged(folder, how):
+    """Damage a backup; the name of the file that was damaged."""
+    part = folder / "part-000000.npz"
+    manifest = folder / "manifest.json"
+    match how:
+        case "truncated":
+            part.write_bytes(part.read_bytes()[:-7])
+        case "flipped":
+            data = bytearray(part.read_bytes())
+            data[len(data) // 2] ^= 1
+            part.write_bytes(data)
+        case "missing":
+            part.unlink()
+        case "manifest edited":
+            manifest.write_text(manifest.read_text().replace('"concepts": 11', '"concepts": 12'))
+        case "manifest truncated":
+            manifest.write_bytes(manifest.read_bytes()[:-9])
+        case "no manifest":
+            manifest.unlink()
+    return (manifest if "manifest" in how else part).name
+
+
+@pytest.mark.parametrize(
+    "how", ["truncated", "flipped", "missing", "manifest edited", "manifest truncated", "no manifest"]
+)
+def test_a_damaged_backup_is_refused_by_the_name_of_the_file_and_nothing_is_written(aesg, path, tmp_path, how):
+    aesg("backup", path, tmp_path / "backup")
+    name = damaged(tmp_path / "backup", how)
+    said = aesg("restore", tmp_path / "backup", tmp_path / "again")
+    assert said.code == 3
+    assert name in said.err
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["backup", "memory"]
+
+
+def test_what_is_there_is_never_written_over(aesg, path, tmp_path):
+    aesg("backup", path, tmp_path / "backup")
+    before = digests(path), digests(tmp_path / "backup")
+    assert aesg("backup", path, tmp_path / "backup").code == 3
+    for more in ((), ("--replace",)):
+        assert aesg("restore", tmp_path / "backup", path, *more).code == 3
+    assert aesg("copy", path, path).code == 3
+    assert digests(path)["graph.db"] == before[0]["graph.db"]
+    assert digests(tmp_path / "backup") == before[1]
+    (tmp_path / "empty").mkdir()
+    assert aesg("restore", tmp_path / "backup", tmp_path / "empty").code == 0
+
+
+def test_a_place_without_a_memory_is_an_error_and_stays_without_one(aesg, tmp_path, monkeypatch):
+    monkeypatch.delenv("AESG_GRAPH", raising=False)
+    assert aesg("backup", tmp_path / "nothing", tmp_path / "backup").code == 3
+    assert not (tmp_path / "nothing").exists()
+    said = aesg("backup", "served:digits", tmp_path / "backup", "--json")
+    assert said.code == 3
+    assert "AESG_GRAPH" in json.loads(said.err)["error"]
+    assert aesg("backup", "served:a/b", tmp_path / "backup").code == 3
+    assert aesg("copy", "served:digits@nowhere", tmp_path / "backup").code == 3
+    assert not (tmp_path / "backup").exists()
+
+
+LITTLE_ROOM = """
+import resource, sys
+from aesg_graph.engine.moving import Place, backup, moves
+from aesg_graph.sync.backup import taking
+
+class Limited(taking.Taking):
+    def take(self):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+        return super().take()
+
+moves.Taking = Limited
+try:
+    backup(Place.named(sys.argv[1]), sys.argv[2])
+finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+"""
+
+
+def test_a_full_disk_leaves_no_backup(path, tmp_path):
+    command = [sys.executable, "-c", LITTLE_ROOM, path, tmp_path / "backup"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "AESGStorageError: Cannot write part-000000.npz" in done.stderr
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["memory"]
+
+
+@pytest.mark.parametrize("command", ["backup", "restore", "copy"])
+def test_help_says_how_places_are_named_and_shows_an_example(aesg, command):
+    said = aesg(command, "--help")
+    assert said.code == 0
+    assert "served:NAME@FILE" in said.out
+    assert f"Example: aesg {command}" in said.out
