@@ -443,6 +443,81 @@ def test_a_concept_whose_vector_is_about_to_be_deleted_is_no_disagreement(memory
     assert_in_step(engine)
 
 
+def meanwhile(monkeypatch, store, method, happens, before):
+    """Let something happen once, just before or after a store is asked."""
+    asked, todo = getattr(store, method), [happens]
+
+    def ask(*arguments, **named):
+        now = todo.pop() if todo else lambda: None
+        if before:
+            now()
+        answer = asked(*arguments, **named)
+        if not before:
+            now()
+        return answer
+
+    monkeypatch.setattr(store, method, ask)
+
+
+def test_what_is_born_after_the_graph_was_read_is_no_orphan(memory, opened, monkeypatch):
+    engine, born = opened("b"), []
+
+    def give_birth():
+        born.append(engine.create(vectors(3, 40), vectors(3, 41, V)))
+        engine.flush()
+
+    meanwhile(monkeypatch, Neo4jGraphStore, "page", give_birth, before=False)
+    assert memory.repair().findings == ()
+    assert engine.residency.graph.absent(born[0]).size == 0
+    assert_in_step(engine)
+
+
+def test_what_is_removed_after_the_graph_was_read_has_lost_no_vector(memory, opened, monkeypatch):
+    engine = opened("b")
+
+    def remove():
+        engine.remove(memory.ids[:2])
+        engine.flush()
+
+    meanwhile(monkeypatch, Neo4jGraphStore, "page", remove, before=False)
+    report = memory.check()
+    assert wrong(report) == []
+    assert report.concepts == N - 2
+
+
+def test_a_vector_that_is_mended_while_its_concept_is_removed_goes_again(memory, opened, monkeypatch):
+    engine = opened("b")
+    with memory.vectors() as store:
+        store.label(memory.ids[:2], np.array([4, 4]))
+
+    def remove():
+        engine.remove(memory.ids[:1])
+        engine.flush()
+
+    meanwhile(monkeypatch, QdrantVectorStore, "upsert", remove, before=True)
+    assert memory.repair().clean
+    assert_in_step(engine)
+
+
+def test_two_repairs_at_once_agree_in_the_end(memory, opened):
+    engine = opened("b")
+    for number in range(30):
+        memory.put(1000 + number, 77, 1)
+    with memory.vectors() as store:
+        store.delete(memory.ids[:2])
+    memory.cypher("MATCH (:Concept {memory: $m})-[e:CAUSAL]->() SET e.weight = 2.0")
+    repairs = [threading.Thread(target=memory.repair) for _ in range(2)]
+    for each in repairs:
+        each.start()
+    for each in repairs:
+        each.join()
+    assert memory.repair().clean
+    assert memory.check().findings == ()
+    engine.refresh()
+    assert engine.recorder.concepts == N - 2
+    assert_cache_is_true(engine)
+
+
 def test_repair_beside_a_process_that_goes_on_learning(memory, opened):
     engine, stop, made = opened("b"), threading.Event(), []
     with memory.graph() as graph:
