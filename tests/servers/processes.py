@@ -84,9 +84,21 @@ class ServerProcess:
             self.process.wait()
 
     def pause(self) -> None:
-        """Let it hang: connections stay open, nothing is answered."""
+        """Let it hang: connections stay open, nothing is answered once this returns."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        while self.alive and not self.paused:  # A signal is only sent: its threads run on for some milliseconds.
+            time.sleep(0.0005)
+
+    @property
+    def paused(self) -> bool:
+        """Whether all its threads have stopped."""
+        assert self.process is not None
+        try:
+            threads = [(task / "stat").read_text() for task in Path(f"/proc/{self.process.pid}/task").iterdir()]
+        except (FileNotFoundError, ProcessLookupError):  # A thread ended meanwhile.
+            return False
+        return all(thread.rsplit(")", 1)[1].split()[0] == "T" for thread in threads)
 
     def resume(self) -> None:
         """Let it go on."""

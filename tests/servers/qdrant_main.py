@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +54,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     ended.wait()
     server.stop(1).wait()
+    collections.close()
+    os._exit(0)  # A call that hangs on command holds a thread, which the interpreter would wait for.
 
 
 if __name__ == "__main__":

@@ -99,6 +99,12 @@ class QdrantTestServer:
     def alive(self) -> bool:
         return self._process.alive
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended: 0 in order, -9 by a kill; None while it lives."""
+        process = self._process.process
+        return None if process is None else process.poll()
+
     def stop(self) -> None:
         """End it in order."""
         self._process.stop()
@@ -115,6 +121,11 @@ class QdrantTestServer:
     def pause(self) -> None:
         """Let it hang (SIGSTOP)."""
         self._process.pause()
+
+    @property
+    def paused(self) -> bool:
+        """Whether all of it hangs."""
+        return self._process.paused
 
     def resume(self) -> None:
         """Let it go on."""

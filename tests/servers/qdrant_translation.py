@@ -55,6 +55,10 @@ def to_value(given: Any) -> Any:
             return q.Value(double_value=given)
         case str():
             return q.Value(string_value=given)
+        case dict():
+            return q.Value(struct_value=q.Struct(fields={key: to_value(value) for key, value in given.items()}))
+        case list():
+            return q.Value(list_value=q.ListValue(values=[to_value(value) for value in given]))
         case _:
             raise UnimplementedError(f"a payload value of type {type(given).__name__}")
 
@@ -74,10 +78,8 @@ def to_id(id: Any) -> Any:
 
 def dense(vector: Any) -> list[float]:
     """The numbers of a dense vector, in either of the two fields that clients use."""
-    if vector.HasField("dense"):
-        return list(vector.dense.data)
-    only(vector, "data")
-    return list(vector.data)
+    only(vector, "data", "dense")
+    return list(vector.dense.data) if vector.HasField("dense") else list(vector.data)
 
 
 def vectors_of(vectors: Any) -> dict[str, list[float]]:
@@ -116,78 +118,62 @@ def wanted_vectors(selector: Any) -> bool | list[str]:
     return bool(selector.enable)
 
 
-def wants_payload(selector: Any) -> bool:
-    """Whether a reader wants the payload."""
-    only(selector, "enable")
-    return bool(selector.enable)
-
-
-# -- filters ---------------------------------------------------------------------------------------------------------
-
-
-def filter_of(given: Any) -> edge.Filter | None:
-    """A filter; None where there is none."""
-    only(given, "must", "should", "must_not")
-    if not given.ListFields():
-        return None
-    parts = {name: [condition_of(c) for c in getattr(given, name)] or None for name in ("must", "should", "must_not")}
-    return edge.Filter(**parts)
-
-
-def condition_of(condition: Any) -> Any:
-    """One condition of a filter."""
-    kind = condition.WhichOneof("condition_one_of")
-    match kind:
-        case "field":
-            return field_condition(condition.field)
-        case "has_id":
-            return edge.HasIdCondition({id_of(point) for point in condition.has_id.has_id})
-        case "is_empty":
-            return edge.IsEmptyCondition(condition.is_empty.key)
-        case "has_vector":
-            return edge.HasVectorCondition(condition.has_vector.has_vector)
-        case "filter":
-            return filter_of(condition.filter)
+def wanted_payload(selector: Any, default: bool = False) -> Any:
+    """Which fields of the payload a reader wants; ``default`` is for one who does not say."""
+    match selector.WhichOneof("selector_options"):
+        case None:
+            return default
+        case "include":
+            return edge.PayloadSelector.Include(list(selector.include.fields))
+        case "exclude":
+            return edge.PayloadSelector.Exclude(list(selector.exclude.fields))
         case _:
-            raise UnimplementedError(f"a condition of kind {kind}")
+            return bool(selector.enable)
 
 
-def field_condition(field: Any) -> edge.FieldCondition:
-    """A condition on a payload field: equality, one of several, or a range."""
-    only(field, "key", "match", "range")
-    if field.HasField("range"):
-        bounds = {name.name: value for name, value in field.range.ListFields()}
-        return edge.FieldCondition(field.key, range=edge.RangeFloat(**bounds))
-    kind = field.match.WhichOneof("match_value")
-    match kind:
-        case "keyword" | "integer" | "boolean":
-            return edge.FieldCondition(field.key, match=edge.MatchValue(getattr(field.match, kind)))
-        case "keywords" | "integers":
-            values = list(getattr(field.match, kind).strings if kind == "keywords" else field.match.integers.integers)
-            return edge.FieldCondition(field.key, match=edge.MatchAny(values))
-        case _:
-            raise UnimplementedError(f"a match of kind {kind}")
+def search_params(params: Any) -> edge.SearchParams:
+    """How a search is done. Edge says the same of quantization, although its vectors here are never quantized."""
+    only(params, "hnsw_ef", "exact", "quantization", "indexed_only")
+    only(params.quantization, "ignore", "rescore", "oversampling")
+    given = {name.name: value for name, value in params.ListFields()}
+    if "quantization" in given:
+        parts = {name.name: value for name, value in params.quantization.ListFields()}
+        given["quantization"] = edge.QuantizationSearchParams(**parts)
+    return edge.SearchParams(**given)
 
 
 # -- collections -----------------------------------------------------------------------------------------------------
 
 DISTANCES = {q.Distance.Cosine: "Cosine", q.Distance.Dot: "Dot", q.Distance.Euclid: "Euclid"}
+RECORDED = (
+    "shard_number",
+    "replication_factor",
+    "write_consistency_factor",
+    "on_disk_payload",
+    "quantization_config",
+    "wal_config",
+    "optimizers_config",
+)
+"""What is reported as it was given, and changes nothing here: there is one copy in one shard, never optimised."""
 
 
-def shard_config(vectors: Any, hnsw: Any) -> edge.EdgeConfig:
+def shard_config(created: Any) -> edge.EdgeConfig:
     """What a collection's shard is."""
+    only(created, "collection_name", "timeout", "vectors_config", "hnsw_config", *RECORDED)
+    vectors = created.vectors_config
     if vectors.WhichOneof("config") != "params_map":
         raise UnimplementedError("a collection without named vectors")
-    named = {}
-    for name, params in vectors.params_map.map.items():
-        if params.HasField("multivector_config") or params.distance not in DISTANCES:
-            raise UnimplementedError(f"the vector {name} is of an unknown kind")
-        own = index_config(params.hnsw_config) if params.HasField("hnsw_config") else None
-        distance = getattr(edge.Distance, DISTANCES[params.distance])
-        named[name] = edge.EdgeVectorParams(
-            size=params.size, distance=distance, hnsw_config=own, memory=edge.Memory.Cold
-        )
-    return edge.EdgeConfig(vectors=named, hnsw_config=index_config(hnsw), wal_enabled=True)
+    named = {name: _vector_params(name, params) for name, params in vectors.params_map.map.items()}
+    return edge.EdgeConfig(vectors=named, hnsw_config=index_config(created.hnsw_config), wal_enabled=True)
+
+
+def _vector_params(name: str, params: Any) -> edge.EdgeVectorParams:
+    only(params, "size", "distance", "hnsw_config", "quantization_config", "on_disk")
+    if params.distance not in DISTANCES:
+        raise UnimplementedError(f"the distance of the vector {name}")
+    own = index_config(params.hnsw_config) if params.HasField("hnsw_config") else None
+    distance = getattr(edge.Distance, DISTANCES[params.distance])
+    return edge.EdgeVectorParams(size=params.size, distance=distance, hnsw_config=own, memory=edge.Memory.Cold)
 
 
 def index_config(hnsw: Any) -> edge.HnswIndexConfig:
