@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-latest lint bench crash setup
+.PHONY: help demo test test-latest lint bench crash crash-served setup
 
 PYTHON := .venv/bin/python
 LATEST_NEO4J := 2026.08.1
@@ -35,7 +35,10 @@ bench: $(READY) ## measure speed beside other libraries, and print the ratios
 	$(PYTHON) benchmarks/run.py
 
 crash: $(READY) ## kill a learning process 1,000 times and look for anything lost
-	$(PYTHON) -m pytest tests/crash -m crash --kills=1000 -q
+	$(PYTHON) -m pytest tests/crash/test_crash.py --kills=1000 -q
+
+crash-served: $(READY) ## the same on servers: kill the writer, Neo4j and Qdrant 1,000 times
+	$(PYTHON) -m pytest tests/crash/test_crash_served.py --served-kills=1000 -q -rP
 
 setup: $(READY) ## make .venv and install everything that the other commands need
 

@@ -12,12 +12,19 @@ settings.load_profile("house")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=200, help="how often the crash test kills a learning process")
+    parser.addoption("--served-kills", type=int, default=100, help="the same on servers")
 
 
 @pytest.fixture(scope="session")
 def kills(request: pytest.FixtureRequest) -> int:
     """How often the crash test kills a learning process."""
     return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture(scope="session")
+def served_kills(request: pytest.FixtureRequest) -> int:
+    """How often the crash test on servers kills something."""
+    return int(request.config.getoption("--served-kills"))
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """The process that is killed: it learns, and says on a pipe what it is about to do and what was acknowledged."""
 
 import os
-import random
 import signal
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,8 @@ from aesg_graph.activation import SpreadParams, spread
 from aesg_graph.cache import CacheLayout, CacheStamp, ConceptCache
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine import MemoryEngine
+from aesg_graph.errors import AESGStorageError
 from aesg_graph.operations import Batch, Create, Link, Remove, Touch
-from aesg_graph.settings import StoreSettings
 from aesg_graph.sync import failpoints
 
 CONFIG = AESGConfig(
@@ -47,8 +47,11 @@ def warm_up():
         cache.close(CacheStamp(1, 1, 4), clean=False)
 
 
-def live_and_die(directory, seed, step, nth, durability, pipe):
-    """Learn in ``directory``; die at the ``nth`` time that a write reaches ``step`` (None: when the parent says so)."""
+def live_and_die(directory, settings, seed, step, nth, pipe, sociable=False):
+    """Learn in ``directory``; die at the ``nth`` time that a write reaches ``step`` (None: when the parent says so).
+
+    A ``sociable`` one removes nothing, so that what several do commutes.
+    """
     left = [nth]
 
     def hook(reached):
@@ -58,12 +61,23 @@ def live_and_die(directory, seed, step, nth, durability, pipe):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     failpoints.install(hook)
-    cache_bytes = random.Random(seed).choice([4096, 1 << 26])  # room for a few concepts, or for all
-    engine = MemoryEngine(directory, CONFIG, StoreSettings(durability=durability, cache_bytes=cache_bytes))
+    engine = opened(directory, settings)
     spy(engine.recorder, engine.steps, pipe)
-    learn(engine, seed)
+    learn(engine, seed, sociable=sociable)
     engine.close()
     pipe.send((FINISHED, 0, b""))
+
+
+def opened(directory, settings):
+    """The memory, as soon as its servers answer: one of them may have been killed just now."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return MemoryEngine(directory, CONFIG, settings)
+        except AESGStorageError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def spy(recorder, steps, pipe):
@@ -72,6 +86,8 @@ def spy(recorder, steps, pipe):
 
     def telling_append(operations, at, events=(), counter=None, fence=None):
         journal = recorder.backend.journal
+        if not operations:  # it only proves that what came before is whole
+            return append(operations, at, events, counter, fence)
         batch = Batch(journal.writer, journal.incarnation, journal.last_sequence + 1, at, tuple(operations), fence)
         pipe.send((INTENT, batch.writer, batch.encode()))
         return append(operations, at, events, counter, fence)
@@ -87,7 +103,7 @@ def spy(recorder, steps, pipe):
     steps._record = telling_record
 
 
-def learn(engine, seed, lessons=60):
+def learn(engine, seed, lessons=60, sociable=False):
     """A mixed life: queries with values, bulk creation, links, removals, consolidation."""
     rng = np.random.default_rng(seed)
     prototypes = np.random.default_rng(7).standard_normal((40, 8))
@@ -98,7 +114,7 @@ def learn(engine, seed, lessons=60):
             queries = prototypes[picked] + 0.05 * rng.standard_normal((6, 8))
             query = engine.query(queries, np.eye(3)[picked % 3])
             engine.learn(query, engine.recall(query), engine.steps.tags(6))
-        elif choice == 6:
+        elif choice == 6 or sociable:
             ids = engine.create(rng.standard_normal((5, 8)), names=[f"n{seed}"] * 5)
             engine.link(ids[:-1], ids[1:], "CAUSAL")
         elif choice == 7:

@@ -2,4 +2,6 @@
 
 import learner
 
+import aesg_graph.engine.served  # noqa: F401 - the drivers take half a second
+
 learner.warm_up()
