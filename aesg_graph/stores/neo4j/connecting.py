@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import threading
 import time
@@ -33,6 +34,8 @@ from aesg_graph.stores.neo4j.statements import cypher
 OLDEST = (5, 26)
 PAUSE = 0.02
 """Seconds before a transaction that met a deadlock or lost a concept is tried again; then twice as many."""
+
+QUIET = logging.NullHandler()
 
 Answer = TypeVar("Answer")
 
@@ -119,6 +122,8 @@ class Connection:
         self._lock = threading.Lock()
         self._driver: Driver | None = None
         self._bookmarks = GraphDatabase.bookmark_manager()
+        # What a server's going does to connections is told by our errors; the driver's own log is for who asks for it.
+        logging.getLogger("neo4j").addHandler(QUIET)
         self._password = Password(settings)
         self._watch = Watch()
         self._closed = False
