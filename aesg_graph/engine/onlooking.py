@@ -47,7 +47,7 @@ class Place(Protocol):
         """The memory, for people."""
         ...
 
-    def claim(self) -> Holder | None:
+    def claim(self, settings: StoreSettings) -> Holder | None:
         """Lock the directory, if there is one, to write; who has it if that needs not be an error."""
         ...
 
@@ -90,7 +90,7 @@ def find(
         return InFiles(where)
     settings = settings or StoreSettings()
     where.require(settings.engine, settings.memory if settings.engine == "served" else None)
-    return InFiles(where, settings.durability) if settings.engine == "embedded" else OnServers(settings, where)
+    return InFiles(where) if settings.engine == "embedded" else OnServers(settings, where)
 
 
 def _is_of_files(directory: MemoryDirectory) -> bool:
@@ -103,17 +103,18 @@ class InFiles:
     seen_beside = False
     servers: dict[str, str] | None = None
 
-    def __init__(self, directory: MemoryDirectory, durability: Durability = "process") -> None:
+    def __init__(self, directory: MemoryDirectory) -> None:
         self.directory: MemoryDirectory = directory
-        self._durability = durability
+        self._durability: Durability = "process"
 
     @property
     def name(self) -> str:
         """The memory, for people."""
         return f"the memory in {self.directory.path}"
 
-    def claim(self) -> None:
+    def claim(self, settings: StoreSettings) -> None:
         """Lock the directory. AESGStorageError if another process has it."""
+        self._durability = settings.durability
         self.directory = MemoryDirectory.create_or_open(self.directory.path, repair=True)
 
     def head(self) -> MemoryHead:
@@ -165,7 +166,7 @@ class OnServers:
         """The memory, for people."""
         return f"the memory {self._settings.memory!r} on {self._settings.graph}"
 
-    def claim(self) -> Holder | None:
+    def claim(self, settings: StoreSettings) -> Holder | None:
         """Lock the directory if it is free; who has it if not: servers can be mended beside."""
         if self.directory is None:
             return None

@@ -365,7 +365,7 @@ class Editable(GraphStore, Shared, Protocol):
         ...
 
     def redate(self, ids: Ids) -> None:
-        """Compute when concepts expire and fade anew from their rows."""
+        """Compute when concepts expire and fade anew from their rows; everybody hears of it."""
         ...
 
     def redraw(self, sources: Ids) -> None:

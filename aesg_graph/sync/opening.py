@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aesg_graph.stores.abc import GraphStore, WriterState
+from aesg_graph.stores.abc import GraphStore, Shared, WriterState
 from aesg_graph.sync.journal import Journal
 
 
@@ -54,6 +54,8 @@ def take_up_writing(journal: Journal, graph: GraphStore, identity: str, recover:
     if state is not None and state.incarnation >= journal.incarnation:
         if state.sequence > journal.last_sequence:
             journal.drop(journal.last_sequence)  # the graph has them all
+            if isinstance(graph, Shared) and journal.identity == identity:  # of a copy it is the original's number
+                graph.retire(state.id)
             return _lease(journal, graph, identity, Reason.JOURNAL_BEHIND)
         if state.incarnation > journal.incarnation:
             # It was renewed after all had been sent: either just now, by a process that died before it could tell the

@@ -10,6 +10,7 @@ from aesg_graph.cli.app import app
 from aesg_graph.engine.core import MemoryEngine
 from aesg_graph.stores.neo4j import Neo4jGraphStore
 from aesg_graph.stores.qdrant import QdrantVectorStore
+from aesg_graph.sync import comparison
 from tests.served.world import CONFIG, D, V, vectors
 
 SECRET = "AESG_PASSWORD"
@@ -27,6 +28,7 @@ def environment(served, monkeypatch, tmp_path):
             monkeypatch.setenv(f"AESG_{secret.upper()}", getattr(served, secret).get_secret_value())
     monkeypatch.delenv("AESG_DIRECTORY", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(comparison, "SETTLING", 0.02)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 
@@ -157,7 +159,7 @@ def test_settings_that_lead_nowhere_are_named(aesg, path, monkeypatch, tmp_path)
         other.delenv("AESG_VECTORS")
         assert "vectors" in complaint(aesg, "stats")
     with monkeypatch.context() as other:
-        other.setenv("AESG_CONNECT_TIMEOUT", "1")
+        other.setenv("AESG_RETRY_TIMEOUT", "0")
         other.setenv("AESG_GRAPH", "bolt://127.0.0.1:9")
         assert "cannot be reached" in complaint(aesg, "check")
     with monkeypatch.context() as other:

@@ -66,7 +66,7 @@ def repair(
     place = find(directory, settings, repair=True)
     settings = settings or StoreSettings()
     with contextlib.ExitStack() as opened:
-        owner = place.claim()
+        owner = place.claim(settings)
         if place.directory is not None:
             opened.callback(place.directory.close)
         site = open_site(place, owner, settings)
@@ -99,6 +99,9 @@ def _mend(bench: Bench, found: list[Finding]) -> list[Finding]:
 def _sweep(bench: Bench) -> None:
     """Tombstones learn that their vectors are gone, so that they can be forgotten in time."""
     graph = bench.site.graph
-    while bench.site.vectors is not None and (ids := graph.unswept(SWEEP)).size:
+    for _ in range(graph.count().tombstones // SWEEP + 1):  # no more than there were, for others go on removing
+        ids = graph.unswept(SWEEP)
+        if bench.site.vectors is None or not ids.size:
+            break
         bench.site.vectors.delete(ids)
         graph.apply([], ids)

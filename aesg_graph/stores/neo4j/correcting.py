@@ -38,9 +38,11 @@ def reshape(transaction: Transaction, memory: str, ids: Ids) -> None:
 
 
 def redate(transaction: Transaction, memory: str, ids: Ids) -> None:
-    """Compute when concepts expire and fade anew from their rows. Caches do that for themselves."""
+    """Compute when concepts expire and fade anew from their rows. Somebody wrote to these, so caches read them anew."""
+    sequence = _begin(transaction, memory)
     _lock(transaction, memory, ids)
     _date(transaction, memory, ids)
+    _stamp(transaction, memory, ids, sequence)
 
 
 def redraw(transaction: Transaction, memory: str, relations: Relations, sources: Ids) -> None:
@@ -62,8 +64,7 @@ def redraw(transaction: Transaction, memory: str, relations: Relations, sources:
         cypher("edges_between"), memory=memory, sources=pairs[:, 0].tolist(), targets=pairs[:, 1].tolist()
     ).collected()
     _replace(transaction, memory, relations, [row for row in rows if row[2] in types])
-    stamp = [{"id": touched.tolist(), "modified_at": time.time(), "sequence": sequence}]
-    transaction.send(cypher("concepts_stamp"), memory=memory, writer=HANDS, groups=stamp).done()
+    _stamp(transaction, memory, touched, sequence)
 
 
 def prove(transaction: Transaction, memory: str) -> None:
@@ -80,6 +81,11 @@ def _begin(transaction: Transaction, memory: str) -> int:
 
 def _lock(transaction: Transaction, memory: str, ids: Ids) -> None:
     transaction.send(cypher("concepts_lock"), memory=memory, ids=distinct(ids).tolist()).done()
+
+
+def _stamp(transaction: Transaction, memory: str, ids: Ids, sequence: int) -> None:
+    stamp = [{"id": ids.tolist(), "modified_at": time.time(), "sequence": sequence}]
+    transaction.send(cypher("concepts_stamp"), memory=memory, writer=HANDS, groups=stamp).done()
 
 
 def _date(transaction: Transaction, memory: str, ids: Ids) -> None:

@@ -232,8 +232,9 @@ class Neo4jGraphStore:
         self._write("correct", lambda t: correcting.prove(t, self._memory))
 
     def redate(self, ids: Ids) -> None:
-        """Compute when concepts expire and fade anew from their rows."""
+        """Compute when concepts expire and fade anew from their rows; everybody hears of it."""
         self._write("correct", lambda t: correcting.redate(t, self._memory, ids))
+        self._write("correct", lambda t: correcting.prove(t, self._memory))
 
     def redraw(self, sources: Ids) -> None:
         """Put right the edges that :meth:`audit` finds to start at these concepts; everybody hears of it."""
