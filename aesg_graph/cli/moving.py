@@ -80,10 +80,16 @@ def restore(
     _say(done, as_json)
 
 
-def copy(source: Source, target: Target, as_json: AsJson = False) -> None:
-    """Copy a memory exactly, from any engine to any.
+def copy(
+    source: Source,
+    target: Target,
+    into: Annotated[bool, typer.Option("--into", help="Add to the memory that is at TO.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a memory exactly to a place where there is none, from any engine to any. Ids are kept.
 
-    There must be none at the place. Ids are kept.
+    With --into it is added to a memory of the same dimensions; ids that are taken there are renumbered, and edges
+    follow. Regions and the memory of removed concepts are left out then.
 
     served:NAME is the memory NAME on the servers of AESG_GRAPH and AESG_VECTORS, with the credentials of AESG_USER,
     AESG_PASSWORD, AESG_PASSWORD_FILE, AESG_API_KEY, AESG_API_KEY_FILE, which never are on the command line;
@@ -96,7 +102,7 @@ def copy(source: Source, target: Target, as_json: AsJson = False) -> None:
         from aesg_graph.engine.moving import copy as carry
 
         with answers.progress(as_json) as tell:
-            done = carry(Place.named(source), Place.named(target), tell)
+            done = carry(Place.named(source), Place.named(target), into, tell)
     _say(done, as_json)
 
 
@@ -105,6 +111,8 @@ def _say(done: Restored, as_json: bool) -> None:
         as_object({**asdict(done), **asdict(done.held)})
     else:
         note(f"{_told(done.held)} in {done.place}, after {done.seconds:.1f} s")
+        if done.renumbered:
+            note(f"ids that were taken and are others now: {done.renumbered:,}")
 
 
 def _told(held: Held) -> str:

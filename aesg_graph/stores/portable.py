@@ -144,6 +144,26 @@ class RowWriter(Protocol):
         ...
 
 
+class RowAdder(Protocol):
+    """Adds rows to a graph that is in use, under a writer of their own, whose stamp they get."""
+
+    def sequence(self, count: int) -> int:
+        """The sequence that has added this many more concepts."""
+        ...
+
+    def create_concepts(self, rows: ConceptRows) -> None:
+        """Concepts come into being; nobody else may make these ids."""
+        ...
+
+    def link(self, rows: EdgeRows) -> None:
+        """Edges between concepts that were added."""
+        ...
+
+    def finish(self) -> None:
+        """Everything is added, and whoever has the memory open hears of it."""
+        ...
+
+
 def edge_rows(rows: Sequence[Sequence[Any]], codes: Sequence[int]) -> EdgeRows:
     """Rows (source, target, type, weight, confidence, uses, created, touched) with these codes as their types."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * 8

@@ -1,4 +1,3 @@
-// Whether a memory is still unfinished and this restore's, which holds its head meanwhile.
+// Whether a memory, whose head is locked, is still unfinished and this restore's.
 MATCH (m:Memory {name: $memory, incarnation: 0, restore: $restore})
-SET m.restore = $restore
 RETURN m.name

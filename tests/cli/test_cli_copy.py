@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
 from cli_world import CONFIG, Owner, digests
 
+from aesg_graph.config import AESGConfig
 from aesg_graph.engine import MemoryEngine
 from aesg_graph.engine.checking import check
 from aesg_graph.engine.moving import backup_open
@@ -200,3 +202,59 @@ def test_help_says_how_places_are_named_and_shows_an_example(aesg, command):
     assert said.code == 0
     assert "served:NAME@FILE" in said.out
     assert f"Example: aesg {command}" in said.out
+
+
+def test_copying_into_a_memory_renumbers_what_is_taken_and_keeps_the_rest(aesg, path, tmp_path):
+    aesg("copy", path, tmp_path / "twice")
+    before = everything(path)
+    other = MemoryEngine(tmp_path / "other", CONFIG, StoreSettings())
+    (own,) = other.create(np.eye(1, CONFIG.vector_dim), names=["own"]).tolist()
+    other.consolidate()
+    other.consolidate()
+    other.close()
+
+    assert aesg("copy", path, tmp_path / "other", "--into", "--json").json["renumbered"] == 0
+    once = everything(tmp_path / "other")
+    assert once["c.ids"] == sorted([own, *before["c.ids"]])
+    kept = [place for place, id in enumerate(once["c.ids"]) if id != own]
+    assert [once["c.names"][i] for i in kept] == before["c.names"]
+    assert [once["c.relevance"][i] for i in kept] == before["c.relevance"]
+    later = once["head"][1] - before["head"][1]
+    assert [once["c.born_epoch"][i] - later for i in kept] == before["c.born_epoch"]
+    assert (once["e.sources"], once["e.weights"]) == (before["e.sources"], before["e.weights"])
+    assert [once["v.keys"][i] for i in kept] == before["v.keys"]
+
+    assert aesg("copy", tmp_path / "twice", tmp_path / "other", "--into", "--json").json["renumbered"] == 11
+    twice = everything(tmp_path / "other")
+    assert sorted(twice["c.names"]) == sorted([*once["c.names"], *before["c.names"]])
+    assert len(twice["e.sources"]) == 2 * len(before["e.sources"])
+    assert ends(twice) == {pair: 2 for pair in ends(before)}
+    assert check(tmp_path / "other").findings == ()
+    engine = MemoryEngine(tmp_path / "other", None, StoreSettings())
+    assert engine.recorder.concepts == 23
+    engine.close()
+
+
+def ends(told):
+    """How many edges join concepts of two names."""
+    names = dict(zip(told["c.ids"], told["c.names"], strict=True))
+    return Counter((names[a], names[b]) for a, b in zip(told["e.sources"], told["e.targets"], strict=True))
+
+
+def test_what_does_not_fit_into_a_memory_is_refused_before_anything_is_written(aesg, path, tmp_path):
+    wider = AESGConfig(vector_dim=CONFIG.vector_dim + 1, value_dim=CONFIG.value_dim)
+    other = AESGConfig(vector_dim=CONFIG.vector_dim, value_dim=CONFIG.value_dim, relations={"CAUSES": (1.0, 0.0)})
+    for name, config in (("wide", wider), ("other", other)):
+        engine = MemoryEngine(tmp_path / name, config, StoreSettings())
+        ids = engine.create(np.eye(2, config.vector_dim))
+        if name == "other":
+            engine.link(ids[:1], ids[1:], "CAUSES")
+        engine.close()
+    before = digests(path)["graph.db"]
+    for name, what in (("wide", "vector_dim"), ("other", "CAUSES")):
+        said = aesg("copy", tmp_path / name, path, "--into")
+        assert said.code == 3
+        assert what in said.err
+    assert digests(path)["graph.db"] == before
+    assert aesg("copy", path, tmp_path / "nowhere", "--into").code == 3
+    assert not (tmp_path / "nowhere").exists()

@@ -14,12 +14,13 @@ from aesg_graph.errors import AESGStorageError
 from aesg_graph.operations import Create
 from aesg_graph.stores.abc import MemoryHead
 from aesg_graph.stores.neo4j import Neo4jGraphStore
-from aesg_graph.stores.neo4j.portable import Neo4jFilling, Neo4jRows
+from aesg_graph.stores.neo4j.filling import Neo4jFilling
+from aesg_graph.stores.neo4j.portable import Neo4jRows
 from aesg_graph.stores.qdrant import QdrantVectorStore
 from aesg_graph.stores.sqlite import SqliteGraphStore
 from aesg_graph.sync import Comparison, Journal, windows
 from aesg_graph.sync.backup import Held, taking
-from tests.served.world import CONFIG, D, MemoryEngine, V, graph_rows, teach, vectors
+from tests.served.world import CONFIG, D, MemoryEngine, V, assert_cache_is_true, graph_rows, teach, vectors
 
 NOTHING = np.empty(0, np.int64)
 
@@ -90,15 +91,16 @@ def held_by(memory):
     return Held(*(len(memory.told[column]) for column in ("c.ids", "e.sources", "v.ids", "t.ids")))
 
 
-def agrees(settings):
-    """Whether graph and vectors of a memory on servers agree, and counts are true."""
+def assert_agrees(settings):
+    """Graph and vectors of a memory on servers agree, and counts are true."""
     graph = Neo4jGraphStore.open(settings, CONFIG.vocabulary)
     store = QdrantVectorStore.open(settings, D, V)
     try:
         comparison = Comparison(graph, store, None, NOTHING)
         for window in windows(graph, store, 1000, whole=False):
             comparison.look(window)
-        return comparison.findings() == [] and graph.recount() == graph.count()
+        assert comparison.findings() == []
+        assert graph.recount() == graph.count()
     finally:
         graph.close()
         store.close()
@@ -114,7 +116,7 @@ def test_a_restored_memory_is_the_one_that_was_backed_up(opened, place, elsewher
     assert (after.head.epoch, after.head.config) == (before.head.epoch, before.head.config)
     assert after.head.incarnation > before.head.incarnation
     assert done.held == restored.held == held_by(before)
-    assert agrees(elsewhere.settings)
+    assert_agrees(elsewhere.settings)
 
 
 def test_a_memory_goes_to_a_directory_and_back_unchanged(opened, place, elsewhere, tmp_path):
@@ -128,7 +130,7 @@ def test_a_memory_goes_to_a_directory_and_back_unchanged(opened, place, elsewher
     assert after.told == before.told
     assert after.labels == before.labels
     assert (len(concepts), len(edges)) == (len(before.told["c.ids"]), len(before.told["e.sources"]))
-    assert agrees(elsewhere.settings)
+    assert_agrees(elsewhere.settings)
 
 
 @pytest.fixture
@@ -197,7 +199,7 @@ def test_a_backup_beside_learning_writers_is_the_memory_at_the_sequences_that_it
     assert any(done.sequences[number] < engine.position for number, engine in zip(numbers, engines, strict=True))
 
     restore(tmp_path / "backup", elsewhere)
-    assert agrees(elsewhere.settings)
+    assert_agrees(elsewhere.settings)
     graph = replayed(recorded, done.sequences, tmp_path / "replay.db")
     there = Neo4jGraphStore.open(elsewhere.settings, CONFIG.vocabulary)
     try:
@@ -266,7 +268,7 @@ def test_after_a_restore_directories_send_what_waits_and_say_what_is_missing(ope
         assert found.use_frequency.tolist() == [0] * 4
     finally:
         graph.close()
-    assert agrees(place.settings)
+    assert_agrees(place.settings)
 
 
 def cut_short(monkeypatch):
@@ -298,7 +300,7 @@ def test_a_restore_that_was_cut_short_leaves_nothing_that_opens_and_can_be_repea
     assert not (tmp_path / "of nothing").exists()
     restore(tmp_path / "backup", elsewhere)
     assert everything(elsewhere.settings).told == everything(place.settings).told
-    assert agrees(elsewhere.settings)
+    assert_agrees(elsewhere.settings)
     MemoryEngine(tmp_path / "now", CONFIG, elsewhere.settings).close()
 
 
@@ -342,4 +344,28 @@ def test_a_rekeyed_memory_keeps_its_versions(opened, place, elsewhere, tmp_path)
     again = MemoryEngine(tmp_path / "again", CONFIG, elsewhere.settings)
     assert again.rekey(lambda sources: vectors(len(sources), 10), encoder="third") == 6
     again.close()
-    assert agrees(elsewhere.settings)
+    assert_agrees(elsewhere.settings)
+
+
+def test_copying_into_a_memory_in_use_is_heard_of_and_learned_on_with(opened, place, elsewhere, tmp_path):
+    learned(opened("source"))
+    target = MemoryEngine(tmp_path / "target", CONFIG, elsewhere.settings)
+    (own,) = target.create(vectors(1, 77), names=["own"])
+    target.flush()
+    before = everything(place.settings).told
+    first, again = copy(place, elsewhere, into=True), copy(place, elsewhere, into=True)
+    assert (first.renumbered, again.renumbered) == (0, len(before["c.ids"]))
+    assert_agrees(elsewhere.settings)
+    target.refresh()
+    assert_cache_is_true(target)
+    assert target.recorder.concepts == 1 + 2 * len(before["c.ids"])
+    ids = np.array(before["c.ids"], np.int64)
+    target.link(np.full(3, own), ids[:3], "CAUSAL")
+    target.flush()
+    target.close()
+    after = everything(elsewhere.settings).told
+    assert len(after["e.sources"]) == 2 * len(before["e.sources"]) + 3
+    kept = [place for place, id in enumerate(after["c.ids"]) if id in set(before["c.ids"])]
+    for column in ("c.names", "c.texts", "c.sources", "c.relevance", "c.use_frequency", "c.created_at", "v.keys"):
+        assert [after[column][i] for i in kept] == before[column]
+    assert_agrees(elsewhere.settings)

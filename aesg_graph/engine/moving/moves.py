@@ -35,12 +35,13 @@ class BackedUp:
 
 @dataclass(frozen=True)
 class Restored:
-    """A memory that was written anew, and where."""
+    """A memory that was written, and where. ``renumbered``: ids that were taken there."""
 
     place: str
     memory: str
     held: Held
     seconds: float
+    renumbered: int = 0
 
 
 def backup(place: Place, path: str | os.PathLike[str], tell: Progress = silent) -> BackedUp:

@@ -54,19 +54,25 @@ def opened(place: Place) -> Iterator[Source]:
 
 @contextlib.contextmanager
 def _on_servers(settings: StoreSettings) -> Iterator[Source]:
-    from aesg_graph.stores.neo4j import Neo4jGraphStore
     from aesg_graph.stores.neo4j.portable import Neo4jRows
     from aesg_graph.stores.qdrant import QdrantVectorStore
+
+    config = served_config(settings)
+    with contextlib.ExitStack() as opened:
+        graph = opened.enter_context(contextlib.closing(Neo4jRows(settings, config.vocabulary)))
+        vectors = QdrantVectorStore.open(settings, config.vector_dim, config.value_dim, writable=False)
+        opened.enter_context(contextlib.closing(vectors))
+        yield Source(graph, vectors, config, "served", others=True)
+
+
+def served_config(settings: StoreSettings) -> AESGConfig:
+    """What a memory on servers is. AESGStorageError if there is none of this name."""
+    from aesg_graph.stores.neo4j import Neo4jGraphStore
 
     head = Neo4jGraphStore.peek(settings)
     if head is None:
         raise AESGStorageError(f"There is no memory {settings.memory!r} at {settings.graph}; check its name")
-    config = AESGConfig.from_json(head.config)
-    with contextlib.ExitStack() as opened:
-        graph = opened.enter_context(contextlib.closing(Neo4jRows(settings, config.vocabulary)))
-        vectors = QdrantVectorStore.open(settings, head.vector_dim, head.value_dim, writable=False)
-        opened.enter_context(contextlib.closing(vectors))
-        yield Source(graph, vectors, config, "served", others=True)
+    return AESGConfig.from_json(head.config)
 
 
 @contextlib.contextmanager

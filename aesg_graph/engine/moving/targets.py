@@ -79,8 +79,8 @@ def _remove(draft: Path) -> None:
 def _on_servers(settings: StoreSettings, standing: Standing, relations: Relations, replace: bool) -> Iterator[Target]:
     """A memory whose head says that it is unfinished, until it is whole."""
     from aesg_graph.stores.neo4j import Neo4jGraphStore
+    from aesg_graph.stores.neo4j.filling import Neo4jFilling
     from aesg_graph.stores.neo4j.heads import UNFINISHED
-    from aesg_graph.stores.neo4j.portable import Neo4jFilling
     from aesg_graph.stores.qdrant import QdrantVectorStore
 
     there, head = Neo4jGraphStore.peek(settings), standing.head

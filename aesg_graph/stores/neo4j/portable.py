@@ -1,23 +1,18 @@
-"""The rows of a memory in Neo4j, as they lie there: read while others write, and written into a memory of one's own."""
+"""The rows of a memory in Neo4j, as they lie there: read while others write, and while nobody does."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from aesg_graph.aging import NEVER, Thresholds, expires_epoch, fades_at
-from aesg_graph.concepts import NO_ID, NO_REGION, Ids, Ints, Relations, distinct
+from aesg_graph.concepts import Ids, Relations, distinct
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.settings import StoreSettings
-from aesg_graph.stores.abc import MemoryHead, WriterPosition
+from aesg_graph.stores.abc import WriterPosition
 from aesg_graph.stores.neo4j.connecting import Connection, Transaction
-from aesg_graph.stores.neo4j.faults import place
-from aesg_graph.stores.neo4j.heads import destroy_rows, expected_head, read_head
-from aesg_graph.stores.neo4j.migrating import Migrator
+from aesg_graph.stores.neo4j.heads import expected_head, read_head
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.portable import (
     Answer,
@@ -27,14 +22,11 @@ from aesg_graph.stores.portable import (
     RowReader,
     Standing,
     TombstoneRows,
-    by_type,
     edge_rows,
     tombstone_rows,
 )
 from aesg_graph.stores.sqlite.reading import concept_table
 
-CHUNK = 5_000
-"""Rows in one transaction of a restore."""
 PATIENCE = 10.0
 """Request timeouts for which writers may be kept waiting."""
 WIDTH = 15
@@ -161,137 +153,3 @@ class Neo4jRows:
 
     def _rows(self, transaction: Transaction) -> TransactionRows:
         return TransactionRows(transaction, self._memory, self._relations)
-
-
-class Neo4jFilling:
-    """A memory that is being filled. Until :meth:`finish` its head says that it is unfinished, and nobody opens it.
-
-    Whoever had it open is refused from the beginning on. Another filling of the same memory takes it away from this.
-    """
-
-    def __init__(self, settings: StoreSettings, head: MemoryHead, limits: Thresholds, relations: Relations) -> None:
-        """Everything that the memory holds is deleted. AESGStorageError if the server fails or lacks a migration."""
-        self._connection, self._memory = Connection(settings), str(settings.memory)
-        self._limits, self._relations = limits, relations
-        self._restore = secrets.token_hex(8)
-        self._concepts = self._edges = self._tombstones = 0
-        try:
-            self._connection.expect_version()
-            Migrator(self._connection).require_applied()
-            self._connection.write("restore", lambda transaction: self._begin(transaction, head))
-            destroy_rows(self._connection, self._memory)
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _begin(self, transaction: Transaction, head: MemoryHead) -> None:
-        values = asdict(head) | asdict(self._limits) | {"name": self._memory}
-        transaction.send(cypher("lease_lock"), memory=self._memory).done()
-        transaction.send(cypher("writers_lock"), memory=self._memory).done()
-        transaction.send(cypher("restore_begin"), memory=self._memory, head=values, restore=self._restore).done()
-        transaction.send(cypher("memory_destroy_writers"), memory=self._memory, limit=1 << 40).done()
-
-    def create_concepts(self, rows: ConceptRows) -> None:
-        """Concepts come into being."""
-        t = rows.table
-        life = (t.relevance, t.touched_epoch)
-        expires = expires_epoch(*life, t.born_epoch, t.use_frequency, t.contradictions, self._limits)
-        columns: dict[str, Any] = {
-            "id": t.ids.tolist(),
-            "kind": t.kinds,
-            "name": t.names,
-            "text": t.texts,
-            "source": t.sources,
-            "encoder": t.encoders,
-            "version": t.versions.tolist(),
-            "created_at": t.created_at.tolist(),
-            "modified_at": t.modified_at.tolist(),
-            "born_epoch": t.born_epoch.tolist(),
-            "touched_epoch": t.touched_epoch.tolist(),
-            "relevance": t.relevance.tolist(),
-            "use_frequency": t.use_frequency.tolist(),
-            "contradictions": t.contradictions.tolist(),
-            "region_id": _or_none(t.region_id, NO_REGION),
-            "writer": rows.writers.tolist(),
-            "sequence": rows.sequences.tolist(),
-            "expires_epoch": _or_none(expires, NEVER),
-            "fades_at": fades_at(*life, self._limits).tolist(),
-        }
-        self._put("restore_concepts", columns, len(rows))
-        self._concepts += len(rows)
-
-    def link(self, rows: EdgeRows) -> None:
-        """Edges between concepts that are there."""
-        for name, places in by_type(rows, self._relations).items():
-            columns: dict[str, Any] = {
-                "source": rows.sources[places].tolist(),
-                "target": rows.targets[places].tolist(),
-                "weight": rows.weights[places].tolist(),
-                "confidence": rows.confidences[places].tolist(),
-                "use_count": rows.use_counts[places].tolist(),
-                "created_at": rows.created_at[places].tolist(),
-                "touched_epoch": rows.touched_epoch[places].tolist(),
-            }
-            self._put("restore_edges", columns, len(places), name)
-        self._edges += len(rows)
-
-    def bury(self, rows: TombstoneRows) -> None:
-        """Tombstones, whose vectors are gone."""
-        columns: dict[str, Any] = {
-            "id": rows.ids.tolist(),
-            "into_id": _or_none(rows.into, NO_ID),
-            "writer": rows.writers.tolist(),
-            "sequence": rows.sequences.tolist(),
-            "removed_at": rows.removed_at.tolist(),
-        }
-        self._put("restore_removed", columns, len(rows))
-        self._tombstones += len(rows)
-
-    def finish(self, standing: Standing) -> None:
-        """Write writers and head in one transaction: from then on the memory can be opened."""
-        writers: dict[str, Any] = {
-            "id": [w.id for w in standing.writers],
-            "incarnation": [w.incarnation for w in standing.writers],
-            "sequence": [w.sequence for w in standing.writers],
-            "content": [w.content for w in standing.writers],
-            "forgotten": [w.forgotten for w in standing.writers],
-        }
-        totals = {"concepts": self._concepts, "edges": self._edges, "tombstones": self._tombstones}
-
-        def work(transaction: Transaction) -> None:
-            found = read_head(transaction, self._memory)
-            if found is not None and found[0] == standing.head:
-                return  # the first attempt did it, and its answer was lost
-            self._expect_ours(transaction)
-            transaction.send(cypher("restore_writers"), memory=self._memory, **writers).done()
-            transaction.send(cypher("restore_end"), memory=self._memory, head=asdict(standing.head), **totals).done()
-
-        self._connection.write("finish", work)
-
-    def close(self) -> None:
-        """Release everything. Closing twice is allowed."""
-        self._connection.close()
-
-    def _put(self, statement: str, columns: dict[str, Any], count: int, type: str | None = None) -> None:
-        for some in _chunks(columns, count):
-
-            def work(transaction: Transaction, some: dict[str, Any] = some) -> None:
-                self._expect_ours(transaction)
-                transaction.send(cypher(statement, type), memory=self._memory, **some).done()
-
-            self._connection.write("restore", work, PATIENCE)
-
-    def _expect_ours(self, transaction: Transaction) -> None:
-        if not transaction.rows(cypher("restore_go_on"), memory=self._memory, restore=self._restore):
-            raise AESGStorageError(
-                f"Cannot restore {place(self._connection.settings)}: another restore has taken it over"
-            )
-
-
-def _chunks(columns: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
-    for start in range(0, count, CHUNK):
-        yield {name: list(column[start : start + CHUNK]) for name, column in columns.items()}
-
-
-def _or_none(column: Ints, nothing: int) -> list[int | None]:
-    return [None if value == nothing else value for value in column.tolist()]

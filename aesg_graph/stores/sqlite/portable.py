@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from aesg_graph.aging import NEVER, Thresholds, expires_epoch, fades_at
 from aesg_graph.concepts import NO_ID, NO_REGION, Ids, Relations
-from aesg_graph.stores.abc import MemoryHead, WriterPosition
+from aesg_graph.stores.abc import MemoryHead, WriterPosition, WriterState
 from aesg_graph.stores.portable import (
     Answer,
     ConceptRows,
@@ -170,10 +170,15 @@ class SqliteFilling:
 
     def finish(self, standing: Standing) -> None:
         """Write head and writers, and commit; everything survives a power cut then."""
-        sql = "INSERT OR REPLACE INTO writers (id, incarnation, sequence, forgotten) VALUES (?, ?, ?, ?)"
         with storage_errors(self._path, "write to"):
             self._connection.execute(HEAD, astuple(standing.head))
-            for w in standing.writers:
+        self.commit(standing.writers)
+
+    def commit(self, writers: Iterable[WriterPosition]) -> None:
+        """Write writers, and commit; everything survives a power cut then."""
+        sql = "INSERT OR REPLACE INTO writers (id, incarnation, sequence, forgotten) VALUES (?, ?, ?, ?)"
+        with storage_errors(self._path, "write to"):
+            for w in writers:
                 self._connection.execute(sql, (w.id, w.incarnation, w.sequence, w.forgotten))
             self._connection.execute("COMMIT")
             sync_log(self._path)
@@ -186,3 +191,31 @@ class SqliteFilling:
     def _insert(self, sql: str, rows: Any) -> None:
         with storage_errors(self._path, "write to"):
             self._connection.executemany(sql, rows)
+
+
+class SqliteAdding:
+    """Rows that are added to a graph file as one batch of a writer of their own."""
+
+    def __init__(self, path: Path, limits: Thresholds, relations: Relations, writer: WriterState) -> None:
+        self._filling, self._writer = SqliteFilling(path, limits, relations), writer
+
+    def sequence(self, count: int) -> int:
+        """The sequence that has added this many more concepts."""
+        return self._writer.sequence + min(1, count)
+
+    def create_concepts(self, rows: ConceptRows) -> None:
+        """Concepts come into being."""
+        stamp = np.full(len(rows), self._writer.id), np.full(len(rows), self._writer.sequence + 1)
+        self._filling.create_concepts(ConceptRows(rows.table, *stamp))
+
+    def link(self, rows: EdgeRows) -> None:
+        """Edges between concepts that were added."""
+        self._filling.link(rows)
+
+    def finish(self) -> None:
+        """Commit; everything survives a power cut then."""
+        self._filling.commit((WriterPosition(self._writer.id, self._writer.incarnation, 2, 1, 0),))
+
+    def close(self) -> None:
+        """Release everything. Without :meth:`finish` nothing was added. Closing twice is allowed."""
+        self._filling.close()
