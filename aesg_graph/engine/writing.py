@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,13 @@ class Fetched:
     vectors: VectorTable
     head: MemoryHead
     concepts: int
+    absent: Ids
+    """What unsent batches would remove, and is not there."""
+
+
+def _all(ids_of: Callable[[Operation], Ids], batches: Sequence[Batch]) -> Ids:
+    """Ids of every operation in batches, ascending and once each."""
+    return distinct(np.concatenate([np.empty(0, np.int64), *(ids_of(op) for b in batches for op in b.operations)]))
 
 
 class Recorder:
@@ -211,7 +218,9 @@ class Recorder:
         if not all_vectors and here.size:
             place = np.minimum(np.searchsorted(here, rows.ids), len(here) - 1)
             wanted = rows.ids[(here[place] != rows.ids) | (versions[place] != rows.versions)]
-        return Fetched(ids, found, self.residency.vectors().fetch(wanted), graph.head(), graph.count().concepts)
+        doomed = _all(doomed_ids, self.unsent())
+        absent = graph.absent(doomed) if doomed.size else doomed
+        return Fetched(ids, found, self.residency.vectors().fetch(wanted), graph.head(), graph.count().concepts, absent)
 
     def take_over(self, fetched: Fetched, settled: int = 0, recount: bool = True) -> None:
         """Put what was fetched over what is in the cache, and what is unsent (after ``settled``) over that."""
@@ -248,11 +257,8 @@ class Recorder:
         later = [op for batch in unsent for op in batch.operations]
         self.epoch = max([fetched.head.epoch, *(op.epoch for op in later if isinstance(op, Advance))])
         self.key_version = max(self.key_version, fetched.head.key_version)
-        born = distinct(np.concatenate([np.empty(0, np.int64), *map(born_ids, later)]))
-        doomed = distinct(np.concatenate([np.empty(0, np.int64), *map(doomed_ids, later)]))
-        gone = doomed
-        if doomed.size:
-            gone = without(doomed, without(self.backend.graph.absent(doomed), born))
+        born = _all(born_ids, unsent)
+        gone = without(_all(doomed_ids, unsent), without(fetched.absent, born))
         self.concepts = fetched.concepts + len(born) - len(gone)
 
     # -- history ----------------------------------------------------------------------------------------------------
