@@ -18,7 +18,7 @@ PACKAGE = Path(aesg_graph.__file__).parent
 LINES = (
     {"cli"},
     {"nn", "training", "packs", "interchange"},
-    {"memory", "holding", "answering", "context", "retrieval_op", "heritage", "tensors"},
+    {"memory", "holding", "answering", "context", "retrieval_op", "heritage", "tensors", "observe"},
     {"engine"},
     {"learning", "sync", "cache"},
     {"activation", "stores"},

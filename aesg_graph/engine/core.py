@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from aesg_graph.engine.following import Follower
 from aesg_graph.engine.health import Health, health_of
 from aesg_graph.engine.housekeeping import EVERY, Housekeeper
 from aesg_graph.engine.inspection import Inspector
+from aesg_graph.engine.latency import Latency
 from aesg_graph.engine.opening import open_backend
 from aesg_graph.engine.recall import Query, Recall, Recaller, agreement
 from aesg_graph.engine.rekeying import Encode, Progress, rekey
@@ -70,6 +72,7 @@ class MemoryEngine:
         self.caretaker = Caretaker(self.recorder, self.residency, self.config, self.lease)
         self.inspector = Inspector(self)
         self.steps = Steps(self.recorder.record, self.working.end_sequences, self._begin_lessons)
+        self.latency = Latency()
         self.blocked = 0
         self.consolidations = 0
         self.follower = self._follow() if backend.shared is not None else None
@@ -109,10 +112,12 @@ class MemoryEngine:
     def recall(self, query: Query) -> Recall:
         """Answer a batch of queries; learns nothing (see :meth:`learn`)."""
         self._check()
+        begun = time.perf_counter()
         with self._lock:  # as in locked(), which costs a few microseconds
             if self._closed:
                 self._check()
             recalled = self.recaller.recall(query, warm=self._may_warm)
+            self.latency.observe(time.perf_counter() - begun)
         return replace(recalled, degraded=True) if self.follower is not None and self.degraded else recalled
 
     @property
@@ -379,6 +384,16 @@ class MemoryEngine:
                 )
             finally:
                 self._backend.close()
+
+    @property
+    def name(self) -> str:
+        """The memory's name: on servers the one it was asked for by, else the directory's."""
+        return self.settings.memory or self.directory.name
+
+    @property
+    def writer(self) -> int | None:
+        """The number under which this process writes, None before it has written."""
+        return self._backend.journal.writer
 
     @property
     def closed(self) -> bool:

@@ -68,6 +68,8 @@ class Recorder:
         self.changes = 0
         """How often the memory has changed since it was opened."""
         self.voided = 0
+        self.births = self.removals = 0
+        """Concepts that this process gave birth to, and that it removed or pruned."""
         self.broken: str | None = None
         self.writing = False
         """Whether this process has written, or is about to."""
@@ -152,9 +154,10 @@ class Recorder:
             self._unproven = self.backend.shared is not None
             self._apply(batch)
             reach(CACHE_APPLIED)
-            self.concepts += sum(len(born_ids(o)) for o in planned) - int(
-                (self.residency.cache.lookup(leaving) < 0).sum()
-            )
+            born = sum(len(born_ids(operation)) for operation in planned)
+            gone = int((self.residency.cache.lookup(leaving) < 0).sum())
+            self.concepts += born - gone
+            self.births, self.removals = self.births + born, self.removals + gone
             flusher.submit(batch)
             return batch
 

@@ -232,6 +232,11 @@ class Flusher:
         """Why lessons are not getting to the stores at present, None while they are."""
         return _told(self._last_failure) if self._failing and self._last_failure is not None else None
 
+    @property
+    def failures(self) -> int:
+        """How many attempts to take lessons to the stores have failed."""
+        return self._failures
+
     def lag(self) -> Lag:
         """What waits for the stores."""
         return Lag(len(self._journal.pending()), self._journal.bytes_pending)
