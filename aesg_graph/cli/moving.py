@@ -86,7 +86,9 @@ def copy(
     into: Annotated[bool, typer.Option("--into", help="Add to the memory that is at TO.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Copy a memory exactly to a place where there is none, from any engine to any. Ids are kept.
+    """Copy a memory exactly to a place where there is none.
+
+    From any engine to any; ids are kept.
 
     With --into it is added to a memory of the same dimensions; ids that are taken there are renumbered, and edges
     follow. Regions and the memory of removed concepts are left out then.

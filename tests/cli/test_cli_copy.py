@@ -14,12 +14,12 @@ from cli_world import CONFIG, Owner, digests
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine import MemoryEngine
 from aesg_graph.engine.checking import check
-from aesg_graph.engine.moving import backup_open
+from aesg_graph.engine.moving import Place, backup_open
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.edge import EdgeVectorStore
 from aesg_graph.stores.portable import EdgeRows
 from aesg_graph.stores.sqlite.portable import SqliteRows
-from aesg_graph.sync import Journal
+from aesg_graph.sync import Journal, MemoryDirectory
 
 
 def everything(path):
@@ -258,3 +258,27 @@ def test_what_does_not_fit_into_a_memory_is_refused_before_anything_is_written(a
     assert digests(path)["graph.db"] == before
     assert aesg("copy", path, tmp_path / "nowhere", "--into").code == 3
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_place_on_servers_takes_its_settings_from_the_environment_or_a_file(tmp_path, monkeypatch):
+    for name, value in {"GRAPH": "bolt://here:7687", "VECTORS": "http://here:6333", "PASSWORD": "hush"}.items():
+        monkeypatch.setenv(f"AESG_{name}", value)
+    here = Place.named("served:digits")
+    assert (here.path, here.settings.memory, here.settings.graph) == (None, "digits", "bolt://here:7687")
+    for name in ("GRAPH", "VECTORS", "PASSWORD"):
+        monkeypatch.delenv(f"AESG_{name}")
+    (tmp_path / "there.env").write_text("AESG_GRAPH=bolt://there:7687\nAESG_VECTORS=http://there:6333\n")
+    there = Place.named(f"served:digits@{tmp_path / 'there.env'}")
+    assert (there.settings.graph, there.settings.vectors) == ("bolt://there:7687", "http://there:6333")
+    assert there.settings.password is None
+
+
+def test_the_directory_of_a_served_memory_stands_for_that_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv("AESG_GRAPH", "bolt://here:7687")
+    monkeypatch.setenv("AESG_VECTORS", "http://here:6333")
+    directory = MemoryDirectory.create_or_open(tmp_path / "mine", 4, 0)
+    Journal.create(directory.journal, directory.identity).close()
+    directory.complete(4, 0, "digits", "served")
+    directory.close()
+    assert Place.named(str(tmp_path / "mine")) == Place.named("served:digits")
+    assert Place.named(str(tmp_path / "other")).settings.engine == "embedded"
