@@ -25,7 +25,8 @@ class EngineHolder(nn.Module):
     """A module with an engine in a directory.
 
     Its ``state_dict()`` holds, beside parameters, one uint8 tensor that names the memory and its position. Copies share
-    the engine, pickles name the directory and open it when they are first used.
+    the engine, pickles name the directory and open it when they are first used. A pickle holds no password and no API
+    key: whoever opens it has these in the environment.
     """
 
     _own: tuple[str, ...] = ("_engine", "_finalizer", "_closed")
@@ -138,17 +139,22 @@ class EngineHolder(nn.Module):
         for own in self._own:
             state.pop(own, None)
         state["_buffers"] = {name: buffer for name, buffer in self._buffers.items() if name != "_clock"}
+        if self._stores is not None:
+            state["_stores"] = self._stores.without_secrets()
         state["_wanted_mode"] = self._wanted_mode if self._engine is None else self._engine.mode.value
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch left it so
+        if self._stores is not None:
+            self._stores = self._stores.with_secrets()
         self._prepare()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        twin._stores = self._stores
         twin._closed = self._closed
         if self._engine is not None and not self._closed and retain(self._engine):
             twin._attach(self._engine)

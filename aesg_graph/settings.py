@@ -22,6 +22,7 @@ _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(i?)B?", re.IGNORECASE
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 GIB = 2**30
+SECRETS = ("password", "api_key")
 SIZE = "a whole number or text such as '512MiB'"
 MEMORY_NAME = r"^[A-Za-z0-9_.-]{1,128}$"
 
@@ -185,6 +186,15 @@ class StoreSettings(BaseSettings):
                 errors[secret] = f"given as well as {secret}_file, expected one of them"
         if errors:
             raise AESGConfigError(HEADING, errors)
+
+    def without_secrets(self) -> Self:
+        """The same without password and API key, which are for memory and never for a file."""
+        return self.model_copy(update=dict.fromkeys(SECRETS))
+
+    def with_secrets(self) -> Self:
+        """The same, with the password and API key that the environment has where it has none itself."""
+        known = {name: getattr(self, name) for name in self.model_fields_set - {*SECRETS}}
+        return type(self)(**known | {name: given for name in SECRETS if (given := getattr(self, name)) is not None})
 
     @property
     def engine(self) -> Engine:
