@@ -37,3 +37,21 @@ def opened(tmp_path, served):
     yield open_one
     for engine in engines:
         engine.close()
+
+
+@pytest.fixture
+def memory(opened, served, tmp_path):
+    """A small memory that its only process has closed, to be damaged."""
+    from tests.served.drift import Memory, build
+
+    return Memory(served, tmp_path / "a", *build(opened("a")))
+
+
+@pytest.fixture
+def _soon(monkeypatch):
+    """Nobody writes in most tests of checking, so nothing has to settle; and no failpoint outlives its test."""
+    from aesg_graph.sync import comparison, failpoints
+
+    monkeypatch.setattr(comparison, "SETTLING", 0.02)
+    yield
+    failpoints.clear()
