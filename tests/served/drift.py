@@ -19,7 +19,7 @@ N = 12
 
 
 def build(engine):
-    """Concepts in a causal chain, some similar, a tombstone, an epoch; closed. The ids of the living and of the dead."""
+    """Concepts in a causal chain, some similar, a tombstone, an epoch; closed. Ids of the living and of the dead."""
     ids = engine.create(vectors(N), vectors(N, 1, V), names=[f"n{i}" for i in range(N)])
     engine.link(ids[:-1], ids[1:], "CAUSAL", 0.9)
     engine.link(ids[:3], ids[3:6], "SIMILARITY", 0.5)
