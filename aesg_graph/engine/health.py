@@ -58,8 +58,8 @@ def health_of(engine: MemoryEngine) -> Health:
         looked = None if follower.looked is None else time.monotonic() - follower.looked
         failure = failure or follower.failure
     return Health(
-        graph=_asked(settings.graph, lambda: residency.graph),
-        vectors=_asked(settings.vectors, residency.vectors),
+        graph=asked(settings.graph, lambda: residency.graph),
+        vectors=asked(settings.vectors, residency.vectors),
         pending_batches=batches,
         pending_bytes=size,
         failure=failure,
@@ -68,7 +68,8 @@ def health_of(engine: MemoryEngine) -> Health:
     )
 
 
-def _asked(address: str | None, store: Callable[[], object]) -> StoreHealth:
+def asked(address: str | None, store: Callable[[], object]) -> StoreHealth:
+    """Whether a store that is given when asked for answers now, and in which time."""
     begun = time.monotonic()
     try:
         opened = store()

@@ -214,6 +214,11 @@ class Neo4jGraphStore:
         """Take the memory's lease for so long by the server's clock, or keep it: its fence; None if it is another's."""
         return self._write("take the lease of", lambda t: writers.acquire_lease(t, self._memory, holder, seconds))
 
+    def leaseholder(self) -> tuple[str, int, float] | None:
+        """Who has the lease, its fence, and for how many seconds more; None while nobody has it."""
+        (row,) = self._rows("lease_holder")
+        return None if row[0] is None or row[2] <= 0 else (str(row[0]), int(row[1]), float(row[2]))
+
     def release(self, fence: int) -> None:
         """Let go of the lease; nothing happens if it is another's by now."""
         self._write("release the lease of", lambda t: writers.release_lease(t, self._memory, fence))
