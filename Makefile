@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-latest lint bench crash crash-served setup
+.PHONY: help demo demo-served test test-latest lint bench crash crash-served setup
 
 PYTHON := .venv/bin/python
 LATEST_NEO4J := 2026.08.1
@@ -19,6 +19,9 @@ help: ## list the commands
 
 demo: $(READY) ## watch a network stop forgetting because it has a memory (under three minutes)
 	$(PYTHON) examples/digits.py
+
+demo-served: $(READY) ## the same memory in a real Neo4j, asked in Cypher what it has learned (Java 17 and Maven)
+	$(PYTHON) examples/digits_served.py
 
 test: lint ## check style and types, run all tests, print the coverage
 	$(PYTHON) -m pytest --cov=aesg_graph --cov-report=term

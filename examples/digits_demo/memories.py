@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aesg_graph import AESGMemory
+from aesg_graph import AESGMemory, StoreSettings
 from digits_demo.data import Digits, Rows, batches
 from digits_demo.encoders import Encoder, LoopFeatures, sources_of
 from digits_demo.networks import accuracy
@@ -39,10 +39,11 @@ class MemoryLearner:
         encoder: Encoder,
         chosen: Chosen,
         rekeys: bool = False,
+        stores: StoreSettings | None = None,
     ) -> None:
         self.digits, self.setting, self.chance = digits, setting, np.random.default_rng(seed)
         self.encoder, self.rekeys = encoder, rekeys
-        self.memory = AESGMemory(directory, chosen.config(encoder.width))
+        self.memory = AESGMemory(directory, chosen.config(encoder.width), stores=stores)
         self.begun = False
 
     def learn(self, rows: Rows) -> None:
