@@ -83,13 +83,32 @@ class Follower:
 
     def refresh(self) -> None:
         """Take over what happened since the last look. AESGStorageError if a server does not answer."""
+        if self._replaced():
+            return self._rebuild()
         journal = self.recorder.backend.journal
         news = self.freshness.look(journal.writer if self.recorder.writing else None)
         if news.forgotten:
-            self._rebuild()
-        elif news.moved:
+            return self._rebuild()
+        if news.moved:
             self._take_over(news)
         self.freshness.advance(news)
+
+    def _replaced(self) -> bool:
+        """Whether the memory is another than the one that was opened: a backup was restored in its place.
+
+        Its writers' positions tell nothing of that. A process that writes as one of the old memory is told to open it
+        again, for that is what decides about its lessons.
+        """
+        head, known = self.residency.graph.head(), self.recorder.incarnation
+        if head.incarnation == known:
+            return False
+        dims = self.recorder.backend.config.vector_dim, self.recorder.backend.config.value_dim
+        if self.recorder.writing or (head.vector_dim, head.value_dim) != dims:
+            raise AESGStorageError(
+                f"The memory {head.name!r} was restored or replaced (incarnation {head.incarnation}; {known} when "
+                "it was opened); close it and open it again"
+            )
+        return True
 
     def _take_over(self, news: News) -> None:
         ids = self._concerned(news.ids)
@@ -110,7 +129,10 @@ class Follower:
                 raise StepUnderWayError("lessons are on their way; the cache is built anew after them")
             self.residency.cache.clear()
             self.residency.build()
-        self._take_over(News(NO_IDS, {}, {}))
+            self.freshness.begin(self.residency.seen)
+        fetched = self.recorder.fetch(NO_IDS, all_vectors=False)
+        with _held(self._writing):
+            self.recorder.begin_anew(fetched)
 
 
 @contextlib.contextmanager

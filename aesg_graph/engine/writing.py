@@ -235,6 +235,14 @@ class Recorder:
             if recount:
                 self._resume_from_stores(fetched, unsent)
 
+    def begin_anew(self, fetched: Fetched) -> None:
+        """The cache was built anew, perhaps of another memory that took this one's place."""
+        with self.lock:
+            head = fetched.head
+            self.incarnation, self.key_version = head.incarnation, head.key_version
+            self.changes += 1
+            self._resume_from_stores(fetched, self.unsent())
+
     def _disputed(self, outcome: Outcome) -> Ids:
         """The concepts whose rows in the stores may differ from those in the cache."""
         if outcome.status == "applied":

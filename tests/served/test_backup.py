@@ -271,6 +271,35 @@ def test_after_a_restore_directories_send_what_waits_and_say_what_is_missing(ope
     assert_agrees(place.settings)
 
 
+def test_a_reader_follows_when_a_backup_is_restored_in_the_place_of_its_memory(opened, place, tmp_path):
+    trainer = opened("a")
+    ids = learned(trainer)
+    backup(place, tmp_path / "backup")
+    later = trainer.create(vectors(1, 50), vectors(1, 50, V))
+    trainer.close()
+    reader = opened("r", replace(CONFIG, memory_mode="INFERENCE"))
+    assert reader.recall(reader.query(vectors(1, 50))).seeds.ids[0, 0] == later[0]
+    restore(tmp_path / "backup", place, replace=True)
+    reader.refresh()
+    assert later[0] not in reader.recall(reader.query(vectors(1, 50))).seeds.ids
+    assert reader.recall(reader.query(vectors(1))).seeds.ids[0, 0] == ids[0]
+    assert_cache_is_true(reader)
+    assert reader.recorder.concepts == len(ids) + 3
+
+
+def test_a_writer_is_told_when_its_memory_was_replaced(opened, place, tmp_path):
+    trainer = opened("a")
+    learned(trainer)
+    backup(place, tmp_path / "backup")
+    restore(tmp_path / "backup", place, replace=True)
+    with pytest.raises(AESGStorageError, match="restored or replaced"):
+        trainer.refresh()
+    assert trainer.health().degraded
+    trainer.recorder.attendant().stop()
+    with pytest.raises(AESGStorageError, match="wait in the journal"):
+        trainer.close()
+
+
 def cut_short(monkeypatch):
     """A restore that ends after its first concepts, as if the process had been killed."""
 
