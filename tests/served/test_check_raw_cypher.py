@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from aesg_graph.aging import NEVER
+from aesg_graph.errors import AESGStorageError
 from aesg_graph.sync import Kind
 from tests.served.drift import N, wrong
 from tests.served.world import CONFIG, assert_cache_is_true
@@ -93,3 +94,29 @@ def test_a_concept_that_somebody_made_with_cypher_has_no_vector_and_goes(memory)
 def test_thresholds_that_changed_leave_nothing_misdated(memory, opened):
     opened("a", dataclasses.replace(CONFIG, survival_min_age=9, relevance_decay=0.8)).close()
     assert memory.check().findings == ()
+
+
+@pytest.mark.parametrize("edit", ["a column that is gone", "no use count", "a weight that is text"])
+def test_who_reads_what_was_spoilt_is_told_what_to_do(memory, edit):
+    memory.cypher(EDITS[edit][0], a=int(memory.ids[0]), b=int(memory.ids[1]))
+    with memory.graph() as graph:
+        with pytest.raises(AESGStorageError, match="aesg check --repair"):
+            graph.read(memory.ids)
+        with pytest.raises(AESGStorageError, match="aesg check --repair"):
+            graph.page(-1, N)
+        memory.repair()
+        assert len(graph.read(memory.ids).concepts) == N
+
+
+def test_a_lesson_about_a_spoilt_concept_waits_until_it_is_mended(memory, opened):
+    engine = opened("b")
+    memory.cypher(EDITS["a column that is gone"][0], a=int(memory.ids[0]), b=int(memory.ids[1]))
+    engine.link(memory.ids[:1], memory.ids[4:5], "CAUSAL", 0.5)
+    engine.annotate(memory.ids[:1], ["another name"])
+    with pytest.raises(AESGStorageError, match="aesg check --repair"):
+        engine.flush(timeout=1)
+    assert memory.repair().clean
+    engine.flush()
+    with memory.graph() as graph:
+        assert graph.read(memory.ids[:1]).concepts.names == ("another name",)
+    assert_cache_is_true(engine)

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import neo4j
@@ -18,6 +20,7 @@ from aesg_graph.operations import Advance, Merge, Prune, Remove
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import Counts
 from aesg_graph.stores.neo4j import Neo4jGraphStore
+from aesg_graph.stores.neo4j.loading import Loading
 from aesg_graph.stores.testing.graph.building import LIMITS, Scribe, create, edges, link, row, rows, touch
 
 
@@ -196,6 +199,62 @@ def test_writers_with_opposite_orders_do_not_stop_each_other(join: Callable[[], 
     assert len(rows(one.store, ids)) == 20
     assert row(one.store, int(ids[0])).use_frequency == 10
     assert true_counts(one.store).tombstones == 10
+
+
+def test_a_deadlock_is_tried_again_and_counts_once(
+    join: Callable[[], Scribe], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody holds a concept and waits for our writer, whom we hold while we wait for the concept."""
+    scribe, load, attempts = join(), Loading.load, []
+    ids = scribe.create(50)
+    known = {"memory": scribe.store.head().name, "id": int(ids[1]), "writer": scribe.state.id}
+
+    with (
+        neo4j.GraphDatabase.driver(server.url, auth=(server.user, server.password)) as driver,
+        driver.session() as session,
+        session.begin_transaction() as theirs,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        theirs.run("MATCH (c:Concept {memory: $memory}) WHERE c.id >= $id SET c.name = 'theirs'", known).consume()
+
+        def want_our_writer() -> None:
+            theirs.run("MATCH (w:Writer {memory: $memory, id: $writer}) SET w.seen = true", known).consume()
+            theirs.commit()
+
+        def load_late(loading: Loading, named: Any) -> None:
+            if not attempts:
+                pool.submit(want_our_writer)
+                until_one_waits(server)
+            attempts.append(loading)
+            load(loading, named)
+
+        monkeypatch.setattr(Loading, "load", load_late)
+        scribe.write(touch(ids[:2]))
+    assert len(attempts) == 2
+    assert [(c.name, c.use_frequency) for c in (row(scribe.store, int(id)) for id in ids[:2])] == [
+        (None, 1),
+        ("theirs", 1),
+    ]
+
+
+def test_who_reads_beside_removals_gets_whole_rows_or_none(join: Callable[[], Scribe]) -> None:
+    """Without locks Neo4j reads column by column: of what is deleted meanwhile the rest is null."""
+    scribe, reader = join(), join().store
+    ids = scribe.create(1000)
+    scribe.write(link(list(pairwise(ids.tolist()))))
+    with ThreadPoolExecutor(1) as pool:
+        gone = pool.submit(lambda: [scribe.write(Remove(part)) for part in np.split(ids, 50)])
+        seen = []
+        while not gone.done():
+            for found in (reader.read(ids), reader.page(-1, 500)):
+                assert np.isfinite(found.concepts.relevance).all()
+                assert np.isfinite(found.edges.weights).all()
+                seen.append(len(found.concepts))
+            assert len(reader.weakest(50)[0]) <= 50
+            assert len(reader.changed(scribe.state.id, 0)) >= 0
+    gone.result()
+    assert len(set(seen)) > 5
+    assert len(reader.page(-1, 500).concepts) == 0
 
 
 def test_eight_writers_at_once_lose_nothing_and_double_nothing(join: Callable[[], Scribe]) -> None:

@@ -12,6 +12,7 @@ from aesg_graph.errors import AESGStorageError
 from aesg_graph.stores.abc import NO_IDS, Audit
 from aesg_graph.stores.neo4j.connecting import Transaction
 from aesg_graph.stores.neo4j.heads import read_head
+from aesg_graph.stores.neo4j.rows import known
 from aesg_graph.stores.neo4j.statements import cypher
 
 TOLERANCE = 1e-9
@@ -34,7 +35,8 @@ def audit(transaction: Transaction, memory: str, relations: Relations, after: in
     )[0]
     if last is None:
         return Audit(None, NO_IDS, NO_IDS, np.empty((0, 2), np.int64), 0)
-    rows = edge_faults(transaction, memory, relations, [[after + 1, last]])
+    suspects = known(suspects)
+    rows = known(edge_faults(transaction, memory, relations, [[after + 1, last]]), columns=2)
     return Audit(
         int(last),
         np.array(sorted(row[0] for row in suspects if not row[1]), np.int64),

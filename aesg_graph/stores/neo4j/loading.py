@@ -10,8 +10,12 @@ from aesg_graph.concepts import NO_ID, Ids, Ints, Relations, among, distinct, wi
 from aesg_graph.stores.abc import NO_IDS
 from aesg_graph.stores.neo4j.connecting import Transaction
 from aesg_graph.stores.neo4j.naming import Named, ranges
+from aesg_graph.stores.neo4j.rows import expect_whole, whole_edges
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.neo4j.working import WorkingCopy
+
+NEEDED = (1, 2, 3, 4, 5, 8, 10, 11)
+"""Columns of ``concepts_lives`` that no concept lacks; expiry, fading, region and texts follow or may be absent."""
 
 
 class Loading:
@@ -112,12 +116,14 @@ class Loading:
 
     def _declared(self, rows: list[list[Any]]) -> list[list[Any]]:
         """Without relationships that people drew themselves."""
-        return [row for row in rows if row[2] in self._types]
+        return whole_edges(self._transaction, self._memory, self._types, rows)
 
     def _load_concepts(self, lives: Ids, described: Ids) -> None:
         for ids, texts in ((without(lives, described), False), (described, True)):
             if ids.size:
-                self._copy.load_lives(self._collected("concepts_lives", ids=ids.tolist(), texts=texts))
+                rows = self._collected("concepts_lives", ids=ids.tolist(), texts=texts)
+                expect_whole(self._memory, [row[0] for row in rows if any(row[i] is None for i in NEEDED)])
+                self._copy.load_lives(rows)
         self._copy.load_ends(without(self._present, np.concatenate([lives, described])))
 
 

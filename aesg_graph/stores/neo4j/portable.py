@@ -13,6 +13,7 @@ from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import WriterPosition
 from aesg_graph.stores.neo4j.connecting import Connection, Transaction
 from aesg_graph.stores.neo4j.heads import expected_head, read_head
+from aesg_graph.stores.neo4j.rows import Rows, expecting_types, page_of_concepts, whole_concepts, whole_edges
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.portable import (
     Answer,
@@ -51,7 +52,8 @@ class TransactionRows:
 
     def page(self, after: int, limit: int) -> GraphRows:
         """The next concepts with an id above ``after``, and the edges that start at one of them."""
-        concepts = self._concepts("backup_page", after=after, limit=limit)
+        rows = page_of_concepts(self._transaction, self._memory, "backup_page", after=after, limit=limit)
+        concepts = self._concepts(rows)
         if not len(concepts):
             return GraphRows(concepts, self._edges([]))
         last = int(concepts.table.ids[-1])
@@ -60,7 +62,9 @@ class TransactionRows:
     def touching(self, ids: Ids) -> GraphRows:
         """The concepts among ``ids``, and every edge that touches one of ``ids``."""
         wanted = distinct(ids).tolist()
-        concepts = self._concepts("backup_read", ids=wanted)
+        concepts = self._concepts(
+            whole_concepts(self._transaction, self._memory, self._collected("backup_read", ids=wanted))
+        )
         return GraphRows(concepts, self._edges(self._collected("edges_read", ids=wanted) if wanted else []))
 
     def removed(self, after: int, limit: int) -> TombstoneRows:
@@ -79,22 +83,17 @@ class TransactionRows:
     def _collected(self, statement: str, **parameters: Any) -> list[Any]:
         return self._transaction.send(cypher(statement), memory=self._memory, **parameters).collected()
 
-    def _concepts(self, statement: str, **parameters: Any) -> ConceptRows:
-        rows = sorted(map(tuple, self._collected(statement, **parameters)), key=lambda row: row[0])
-        try:
+    def _concepts(self, given: Rows) -> ConceptRows:
+        rows = sorted(map(tuple, given), key=lambda row: row[0])
+        with expecting_types(self._memory):
             stamps = np.array([row[WIDTH:] for row in rows], np.int64).reshape(-1, 2)
             table = concept_table([row[:WIDTH] for row in rows])
-        except (TypeError, ValueError) as error:
-            raise AESGStorageError(
-                f"The memory {self._memory!r} has concepts that lack columns or have others than expected ({error}); "
-                "'aesg check --repair' corrects them"
-            ) from error
         return ConceptRows(table, stamps[:, 0].copy(), stamps[:, 1].copy())
 
     def _edges(self, rows: list[Any]) -> EdgeRows:
-        """Without relationships that people drew themselves."""
-        declared = [row for row in rows if row[2] in self._codes]
-        return edge_rows(declared, [self._codes[row[2]] for row in declared])
+        rows = whole_edges(self._transaction, self._memory, self._codes, rows)
+        with expecting_types(self._memory):
+            return edge_rows(rows, [self._codes[row[2]] for row in rows])
 
 
 class Neo4jRows:

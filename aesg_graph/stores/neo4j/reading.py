@@ -9,30 +9,36 @@ import numpy as np
 from aesg_graph.concepts import ConceptTable, EdgeTable, Ids, Relations, Subgraph, distinct
 from aesg_graph.stores.abc import NO_IDS, Tombstones
 from aesg_graph.stores.neo4j.connecting import Transaction
+from aesg_graph.stores.neo4j.rows import Rows, expecting_types, known, page_of_concepts, whole_concepts, whole_edges
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.sqlite.reading import concept_table as table_of
-
-Rows = list[list[Any]]
 
 
 def read_subgraph(transaction: Transaction, memory: str, ids: Ids, edges: bool, relations: Relations) -> Subgraph:
     """The concepts among ``ids`` and, if asked, every edge that touches one of them."""
     wanted = distinct(ids).tolist()
-    concepts = transaction.send(cypher("concepts_read"), memory=memory, ids=wanted)
+    sent = transaction.send(cypher("concepts_read"), memory=memory, ids=wanted)
     between = transaction.send(cypher("edges_read"), memory=memory, ids=wanted).collected() if edges else []
-    return Subgraph(concept_table(concepts.collected()), edge_table(between, relations))
+    concepts = whole_concepts(transaction, memory, sent.collected())
+    return _subgraph(transaction, memory, concepts, between, relations)
 
 
 def read_page(
     transaction: Transaction, memory: str, after: int, limit: int, edges: bool, relations: Relations
 ) -> Subgraph:
     """The next concepts after an id and, if asked, the edges that start at one of them."""
-    where = {"memory": memory, "after": after, "limit": limit}
-    table = concept_table(transaction.send(cypher("concepts_page"), **where).collected())
-    if not edges or not len(table):
-        return Subgraph(table, edge_table([], relations))
-    rows = transaction.send(cypher("edges_page"), memory=memory, after=after, last=int(table.ids[-1])).collected()
-    return Subgraph(table, edge_table(rows, relations))
+    concepts = page_of_concepts(transaction, memory, "concepts_page", after=after, limit=limit)
+    between: Rows = []
+    if edges and concepts:
+        last = max(row[0] for row in concepts)
+        between = transaction.send(cypher("edges_page"), memory=memory, after=after, last=last).collected()
+    return _subgraph(transaction, memory, concepts, between, relations)
+
+
+def _subgraph(transaction: Transaction, memory: str, concepts: Rows, edges: Rows, relations: Relations) -> Subgraph:
+    edges = whole_edges(transaction, memory, relations.names, edges)
+    with expecting_types(memory):
+        return Subgraph(concept_table(concepts), edge_table(edges, relations))
 
 
 def concept_table(rows: Rows) -> ConceptTable:
@@ -41,9 +47,8 @@ def concept_table(rows: Rows) -> ConceptTable:
 
 
 def edge_table(rows: Rows, relations: Relations) -> EdgeTable:
-    """Rows of edges as columns, in order of source, type and target, without relationships that people drew."""
+    """Rows of edges as columns, in order of source, type and target."""
     codes = {name: code for code, name in enumerate(relations.names)}
-    rows = [row for row in rows if row[2] in codes]
     columns = list(zip(*rows, strict=True)) if rows else [()] * 8
     sources, targets = np.array(columns[0], np.int64), np.array(columns[1], np.int64)
     types = np.array([codes[name] for name in columns[2]], np.int16)
@@ -69,8 +74,8 @@ def read_tombstones(transaction: Transaction, memory: str, ids: Ids) -> Tombston
 
 
 def id_column(rows: Rows) -> Ids:
-    """Rows that begin with an id as a vector."""
-    return np.array([row[0] for row in rows], np.int64) if rows else NO_IDS
+    """Rows that begin with an id as a vector, without those of nodes that were deleted meanwhile."""
+    return np.array([row[0] for row in known(rows)], np.int64) if rows else NO_IDS
 
 
 def _first(row: Any) -> Any:

@@ -30,6 +30,7 @@ from aesg_graph.stores.neo4j.auditing import audit
 from aesg_graph.stores.neo4j.connecting import Answer, Connection, Transaction
 from aesg_graph.stores.neo4j.faults import place
 from aesg_graph.stores.neo4j.migrating import Migrator
+from aesg_graph.stores.neo4j.rows import known
 from aesg_graph.stores.neo4j.statements import cypher, quoted
 
 ROWS_IN_TIME = 50_000
@@ -170,7 +171,7 @@ class Neo4jGraphStore:
 
     def weakest(self, limit: int) -> tuple[Ids, Doubles]:
         """The weakest concepts and their ``fades_at``, weakest first (ties by id)."""
-        rows = self._rows("concepts_weakest", limit=limit)
+        rows = known(self._rows("concepts_weakest", limit=limit), columns=2)
         return reading.id_column(rows), np.array([row[1] for row in rows], np.float64)
 
     def find(self, text: str, limit: int) -> Ids:
