@@ -16,7 +16,7 @@ from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.abc import MemoryHead, WriterState
 from aesg_graph.stores.neo4j.connecting import Connection, Transaction
 from aesg_graph.stores.neo4j.faults import place
-from aesg_graph.stores.neo4j.heads import destroy_rows, read_head
+from aesg_graph.stores.neo4j.heads import destroy_rows, head_values, read_head
 from aesg_graph.stores.neo4j.migrating import Migrator
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.neo4j.writers import read_writer
@@ -56,7 +56,7 @@ class Neo4jFilling:
             raise
 
     def _begin(self, transaction: Transaction, head: MemoryHead) -> None:
-        values = asdict(head) | asdict(self._limits) | {"name": self._memory}
+        values = head_values(head, self._limits) | {"name": self._memory}
         for lock in ("lease_lock", "memory_lock", "writers_lock"):
             transaction.send(cypher(lock), memory=self._memory).done()
         transaction.send(cypher("restore_begin"), memory=self._memory, head=values, restore=self._restore).done()

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from aesg_graph.aging import NEVER, Thresholds, expires_epoch, fades_at
-from aesg_graph.errors import AESGStorageError
+from aesg_graph.config import AESGConfig
+from aesg_graph.errors import AESGConfigError, AESGStorageError
 from aesg_graph.stores.abc import MemoryHead
 from aesg_graph.stores.neo4j.connecting import Connection, Transaction
 from aesg_graph.stores.neo4j.faults import place
@@ -16,16 +17,39 @@ from aesg_graph.stores.neo4j.statements import cypher
 
 CHUNK = 10_000
 """Concepts in one transaction when all of a memory's are rewritten or deleted."""
+SPREADING = (
+    *("spreading_activation_steps", "spreading_activation_decay", "fan", "min_energy", "max_fanout", "top_k"),
+    *("region_facilitation_multiplier", "max_prune_fraction"),
+)
+"""Parameters of the configuration that procedures and people need beside the thresholds."""
 UNFINISHED = 0
 """The incarnation of a memory that is being restored."""
+
+
+def head_values(head: MemoryHead, limits: Thresholds) -> dict[str, Any]:
+    """What a memory's head says of it."""
+    return asdict(head) | asdict(limits) | _readable(head.config)
+
+
+def _readable(config: str) -> dict[str, Any]:
+    """Parameters as properties of their own, for Cypher cannot look into the configuration's text."""
+    try:
+        known = AESGConfig.from_json(config)
+    except AESGConfigError:  # of a newer package, or somebody's own
+        return {}
+    relations = known.vocabulary
+    return {name: getattr(known, name) for name in SPREADING} | {
+        "relation_types": list(relations.names),
+        "relation_forward": relations.gains[:, 0].tolist(),
+        "relation_backward": relations.gains[:, 1].tolist(),
+    }
 
 
 def establish(connection: Connection, head: MemoryHead, limits: Thresholds) -> MemoryHead:
     """Make the memory unless it is there; the head of the one that is there then."""
 
     def work(transaction: Transaction) -> None:
-        values = asdict(head) | asdict(limits)
-        transaction.send(cypher("memory_establish"), name=head.name, head=values).done()
+        transaction.send(cypher("memory_establish"), name=head.name, head=head_values(head, limits)).done()
 
     connection.write("establish", work)
     return expected_head(connection)[0]
@@ -68,7 +92,7 @@ def configure(connection: Connection, memory: str, config: str, limits: Threshol
         transaction.send(cypher("lease_lock"), memory=memory).done()
         transaction.send(cypher("memory_lock"), memory=memory).done()
         found = read_head(transaction, memory)
-        values = {"config": config, **asdict(limits)}
+        values = {"config": config} | asdict(limits) | _readable(config)
         transaction.send(cypher("memory_configure"), memory=memory, values=values).done()
         return found is None or found[1] != limits
 
