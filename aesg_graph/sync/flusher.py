@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aesg_graph.errors import AESGError, AESGStorageError
+from aesg_graph.errors import AESGStorageError
 from aesg_graph.operations import Batch
 from aesg_graph.stores.abc import GraphStore, Outcome, VectorStore
 from aesg_graph.sync.carrier import Carrier
 from aesg_graph.sync.failpoints import DROPPED, reach
+from aesg_graph.sync.failures import Failures, told
 from aesg_graph.sync.journal import Journal
 
 RECENT_BYTES = 64 << 20
@@ -101,11 +102,7 @@ class Flusher:
         self._hurried = 0
         self._idle = False
         self._stopping = False
-        self._failures = 0
-        self._last_failure: Exception | None = None
-        self._failing = False
-        self._failing_since = 0.0
-        self._untold: Exception | None = None
+        self._failures = Failures()
         self._attended = 0
         self._asked = 0
         self._attending = False
@@ -129,7 +126,7 @@ class Flusher:
             except AESGStorageError:
                 raise
             except Exception as error:
-                raise AESGStorageError(f"The journal {self._journal.path} cannot be flushed: {_told(error)}") from error
+                raise AESGStorageError(f"The journal {self._journal.path} cannot be flushed: {told(error)}") from error
         return settled
 
     def start(self) -> None:
@@ -163,22 +160,23 @@ class Flusher:
         either way.
         """
         with self._state, self._in_a_hurry():
-            target, failures = self._submitted, self._failures
+            target, failures = self._submitted, self._failures.count
             deadline = None if timeout is None else time.monotonic() + timeout
             while self._journal.backlog(target, 1, 0):
-                if self._failures > failures and self._has_failed_for_long():
-                    self._untold = None
-                    raise AESGStorageError(self._failure_text()) from self._last_failure
+                if self._failures.count > failures and self._has_failed_for_long():
+                    self._failures.take_untold()
+                    raise AESGStorageError(self._failures.text(self._waiting_text())) from self._failures.last
                 if self._stopping:
                     raise AESGStorageError(f"The flusher has ended; {self._waiting_text()}")
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    why = self._failure_text() if self._failing else self._waiting_text()
-                    raise AESGStorageError(f"flush() gave up after {timeout} s: {why}") from self._last_failure
+                    waiting = self._waiting_text()
+                    why = self._failures.text(waiting) if self._failures.failing else waiting
+                    raise AESGStorageError(f"flush() gave up after {timeout} s: {why}") from self._failures.last
                 self._state.wait(left if not self._remote else min(GRACE, GRACE if left is None else left))
 
     def _has_failed_for_long(self) -> bool:
-        return not self._remote or (self._failing and time.monotonic() - self._failing_since > GRACE)
+        return not self._remote or self._failures.lasts(GRACE)
 
     def wait_for_room(self, timeout: float) -> None:
         """Wait while the journal holds more than its limit. AESGStorageError after ``timeout`` seconds."""
@@ -192,17 +190,17 @@ class Flusher:
                     raise AESGStorageError(
                         f"The journal is full: {self._journal.bytes_pending} bytes wait for the stores, the limit "
                         f"(journal_bytes) is {self._journal_bytes}, and {timeout} s of waiting made no room. "
-                        f"Last failure: {_told(self._last_failure) if self._last_failure else 'none'}"
+                        f"Last failure: {self._failures.why()}"
                     )
                 self._state.wait(left)
 
     def raise_failure(self) -> None:
         """Raise what went wrong since it was last told, as an AESGStorageError, once."""
-        if self._untold is None:
+        if self._failures.untold is None:
             return
         with self._state:
-            failure, self._untold = self._untold, None
-            text = self._failure_text()
+            failure = self._failures.take_untold()
+            text = self._failures.text(self._waiting_text())
         raise AESGStorageError(text) from failure
 
     def attend(self, timeout: float) -> None:
@@ -215,7 +213,7 @@ class Flusher:
             while self._attended < wanted:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._stopping:
-                    why = f": {_told(self._last_failure)}" if self._failing and self._last_failure else ""
+                    why = f": {self._failures.why()}" if self._failures.failing else ""
                     raise AESGStorageError(f"The stores were not looked at again within {timeout} s{why}")
                 self._state.wait(left)
             if self._absent is not None:
@@ -230,12 +228,12 @@ class Flusher:
     @property
     def failure(self) -> str | None:
         """Why lessons are not getting to the stores at present, None while they are."""
-        return _told(self._last_failure) if self._failing and self._last_failure is not None else None
+        return self._failures.current
 
     @property
     def failures(self) -> int:
         """How many attempts to take lessons to the stores have failed."""
-        return self._failures
+        return self._failures.count
 
     def lag(self) -> Lag:
         """What waits for the stores."""
@@ -331,12 +329,7 @@ class Flusher:
                 return
             except Exception as error:
                 with self._state:
-                    self._failures += 1
-                    if not self._failing:
-                        self._failing_since = time.monotonic()
-                    self._last_failure = error
-                    self._untold = None if self._remote else error
-                    self._failing = True
+                    self._failures.add(error, tell=not self._remote)
                     self._state.notify_all()
                     if not self._stopping:
                         self._state.wait(delay)
@@ -355,7 +348,7 @@ class Flusher:
         self._carrier.forget(group[-1])
         reach(DROPPED)
         with self._state:
-            self._failing = False
+            self._failures.end()
             for sequence in group:
                 self._recent_bytes -= self._recent.pop(sequence, (None, 0))[1]
             self._state.notify_all()
@@ -379,12 +372,6 @@ class Flusher:
         batches, size = self.lag()
         return f"{batches} batches ({size} bytes) wait in the journal {self._journal.path}"
 
-    def _failure_text(self) -> str:
-        why = _told(self._last_failure) if self._last_failure else "unknown"
-        if self._failing:
-            return f"Taking lessons to the stores failed: {why}. {self._waiting_text()} and are tried again"
-        return f"Taking lessons to the stores failed for a while: {why}. It has succeeded since; nothing is lost"
-
 
 _started: weakref.WeakSet[Flusher] = weakref.WeakSet()
 
@@ -399,7 +386,3 @@ def _stop_at_exit() -> None:
         if flusher._process == os.getpid():
             with contextlib.suppress(AESGStorageError):
                 flusher.stop(EXIT_SECONDS)
-
-
-def _told(error: Exception) -> str:
-    return error.message if isinstance(error, AESGError) else f"{type(error).__name__}: {error}"

@@ -238,7 +238,7 @@ def test_a_failure_surfaces_once_at_the_next_call_and_is_overcome(world, part, m
     world.flusher._carrier._graph = world.graph
     world.write(create(a), touch(a[:1]), remove(a[1:]))
     deadline = time.monotonic() + 10
-    while world.flusher._untold is None and time.monotonic() < deadline:
+    while world.flusher._failures.untold is None and time.monotonic() < deadline:
         time.sleep(0.01)
     with pytest.raises(AESGStorageError, match="disk is on fire"):
         world.flusher.raise_failure()
