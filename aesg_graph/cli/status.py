@@ -12,7 +12,7 @@ from aesg_graph.cli.options import AsJson
 
 Where = Annotated[
     Path | None,
-    typer.Option("--directory", "-d", help="A process's directory, for what waits in its journal.", metavar="DIR"),
+    typer.Option("--directory", "-d", help="A process's directory, for its journal and its cache.", metavar="DIR"),
 ]
 
 
@@ -20,7 +20,7 @@ def status(directory: Where = None, as_json: AsJson = False) -> None:
     """How a memory's servers are. Exit code 1 if something is wrong.
 
     Asks the servers that AESG_GRAPH, AESG_VECTORS and AESG_MEMORY name: versions, migrations, writers, lease, counts.
-    What a process has in its cache only that process knows: memory.health() and the metrics say so.
+    With a process's directory also what waits in its journal, and how many rows it has answered from its cache.
     """
     with answering(as_json):
         from aesg_graph.errors import AESGConfigError
@@ -34,7 +34,7 @@ def status(directory: Where = None, as_json: AsJson = False) -> None:
             )
         from aesg_graph.engine.standing import standing
 
-        said = standing(settings, None if directory is None else directory / "journal.db")
+        said = standing(settings, directory)
     if as_json:
         as_object(said)
     else:
@@ -65,7 +65,14 @@ def _told(said: dict[str, Any]) -> list[tuple[str, Any]]:
     if "journal" in said:
         waiting = said["journal"]
         rows.append(("journal", f"{waiting['batches']:,} batches ({size(waiting['bytes'])}) wait"))
+    if "cache" in said:
+        rows.append(("cache", _rate(**said["cache"])))
     return rows
+
+
+def _rate(hits: int, misses: int) -> str:
+    rows = hits + misses
+    return f"answered {hits / rows:.1%} of {rows:,} rows" if rows else "not asked yet"
 
 
 def _lease(lease: dict[str, Any] | None) -> str:

@@ -30,6 +30,7 @@ from aesg_graph.engine.opening import open_backend
 from aesg_graph.engine.recall import Query, Recall, Recaller, agreement
 from aesg_graph.engine.rekeying import Encode, Progress, rekey
 from aesg_graph.engine.steps import StepHandle, Steps
+from aesg_graph.engine.tally import Tally
 from aesg_graph.engine.tenure import Lease
 from aesg_graph.engine.working import load_working, save_working
 from aesg_graph.engine.writing import Recorder
@@ -67,6 +68,7 @@ class MemoryEngine:
         self.residency = open_residency(backend, private=self._mode is Mode.INFERENCE)
         self.recorder = Recorder(backend, self.residency, self._lock)
         self.recaller = Recaller(self.residency, self.config)
+        self.tally = Tally(backend.directory.cache, self.recaller)
         self.lease = Lease(backend.shared, self._holder, self.settings.lease_seconds)
         self.housekeeper = Housekeeper(self.residency, self.lease, self.settings.tombstone_seconds)
         self.caretaker = Caretaker(self.recorder, self.residency, self.config, self.lease)
@@ -83,7 +85,9 @@ class MemoryEngine:
         """Take up writing now (a forward pass waits for no server), and keep up with the other processes."""
         shared = self._backend.shared
         assert shared is not None
-        follower = Follower(shared, self.recorder, self.residency, self.housekeeper, self.lease, self.steps.writing)
+        follower = Follower(
+            shared, self.recorder, self.residency, self.housekeeper, self.lease, self.tally, self.steps.writing
+        )
         self.recaller.remote = True
         self.recorder.between, self.recorder.interval = follower.between, self.settings.refresh_interval
         if self._mode is not Mode.INFERENCE:
@@ -372,6 +376,7 @@ class MemoryEngine:
             last.callback(self.lease.release)
             if self._mode is not Mode.INFERENCE or self.recorder.writing:
                 last.callback(save_working, self._backend.directory.working, self.working)
+                last.callback(self.tally.write)
             self.recorder.stop(self.settings.flush_timeout)
 
     def _let_go(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from aesg_graph.concepts import Ids
 from aesg_graph.engine.housekeeping import Housekeeper
 from aesg_graph.engine.residency import Residency
+from aesg_graph.engine.tally import Tally
 from aesg_graph.engine.tenure import Lease
 from aesg_graph.engine.writing import Recorder
 from aesg_graph.errors import AESGError, AESGStorageError
@@ -40,11 +41,12 @@ class Follower:
         residency: Residency,
         housekeeper: Housekeeper,
         lease: Lease,
+        tally: Tally,
         writing: threading.RLock,
     ) -> None:
         self.freshness = Freshness(shared, residency.seen)
         self.recorder, self.residency, self.lease = recorder, residency, lease
-        self.housekeeper = housekeeper
+        self.housekeeper, self.tally = housekeeper, tally
         self._writing = writing
         self.looked: float | None = None
         """When the last look succeeded, as ``time.monotonic()`` has it."""
@@ -63,6 +65,7 @@ class Follower:
             self.refresh()
             self.lease.keep()
             if self.recorder.writing:
+                self.tally.keep()
                 self.housekeeper.tend()
         except StepUnderWayError:
             raise

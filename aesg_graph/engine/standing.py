@@ -9,6 +9,7 @@ from typing import Any
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine.health import StoreHealth, asked
 from aesg_graph.engine.served import memory_name
+from aesg_graph.engine.tally import recorded_recalls
 from aesg_graph.errors import AESGError
 from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.neo4j import Neo4jGraphStore
@@ -17,16 +18,20 @@ from aesg_graph.stores.qdrant import QdrantVectorStore
 from aesg_graph.sync import Journal
 
 
-def standing(settings: StoreSettings, journal: Path | None = None) -> dict[str, Any]:
-    """Servers, migrations, writers, lease and counts; with a journal also what waits in it. Raises for no server.
+def standing(settings: StoreSettings, directory: Path | None = None) -> dict[str, Any]:
+    """Servers, migrations, writers, lease and counts; with a process's directory also its journal and cache. Raises
+    for no server.
 
     ``healthy`` says whether both servers answer, every migration is applied, and nothing was refused.
     """
     said: dict[str, Any] = {"memory": settings.memory, "problems": []}
     graph = _try(said, "graph", settings.graph, lambda: _graph(said, settings))
     vectors = _try(said, "vectors", settings.vectors, lambda: _vectors(said, settings, graph))
-    if journal is not None:
-        _journal(said, journal)
+    if directory is not None:
+        _journal(said, directory / "journal.db")
+        recalls = recorded_recalls(directory / "cache")
+        if recalls is not None:
+            said["cache"] = recalls
     said["healthy"] = graph.reachable and vectors.reachable and not said["problems"]
     return said
 

@@ -35,6 +35,9 @@ def test_a_healthy_memory(opened, environment, tmp_path):
     engine.link(ids[:2], ids[2:])
     engine.consolidate()
     engine.flush()
+    for _ in range(3):
+        engine.recall(engine.query(vectors(4)))
+    engine.tally.write()
     code, said = told(environment, "-d", str(tmp_path / "a"))
     assert (code, said["healthy"], said["problems"]) == (0, True, [])
     assert (said["concepts"], said["edges"], said["points"], said["epoch"]) == (4, 2, 4, 1)
@@ -44,8 +47,10 @@ def test_a_healthy_memory(opened, environment, tmp_path):
     assert [w["writer"] for w in said["writers"]] == [engine.writer]
     assert said["lease"]["holder"].startswith(f"{engine.writer}:")
     assert said["journal"]["refused"] == 0
+    assert said["cache"] == {"hits": 12, "misses": 0}
     answer = runner.invoke(app, ["status", "-d", str(tmp_path / "a")], env=environment)
     assert "4, 2 edges, epoch 1" in answer.output
+    assert "answered 100.0% of 12 rows" in answer.output
 
 
 def test_no_such_memory(environment):
