@@ -8,14 +8,13 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from tests.servers.neo4j_jars import LTS, NEEDED, java_for, neo4j_jars
-from tests.servers.processes import ServerProcess, free_ports
+from tests.servers.processes import ChildServer, ServerProcess, free_ports
 
 START_SECONDS = 120
 FIRST_PASSWORD = "neo4j"  # what a new Neo4j has; it must be changed at the first login
@@ -41,7 +40,7 @@ server.bolt.thread_pool_min_size=2
 """
 
 
-class Neo4jServer:
+class Neo4jServer(ChildServer):
     """A Neo4j that this process controls. ``url``, ``user`` and ``password`` say how to connect."""
 
     controllable = True
@@ -103,41 +102,6 @@ class Neo4jServer:
         connected = neo4j.GraphDatabase.driver(self.url, auth=auth, connection_timeout=5)
         with connected as driver, driver.session(database=database) as session:
             session.run(query, parameters).consume()
-
-    @property
-    def alive(self) -> bool:
-        return self._process.alive
-
-    def stop(self) -> None:
-        """End it in order."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start it again, on the same data and the same port."""
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """Let it hang (SIGSTOP)."""
-        self._process.pause()
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._process.resume()
-
-    def log_text(self) -> str:
-        """The end of what it printed."""
-        return self._process.log_text()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.kill()
 
 
 class GivenNeo4j:

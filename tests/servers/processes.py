@@ -11,6 +11,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 PR_SET_PDEATHSIG = 1
 LOG_LINES = 40
@@ -110,3 +112,48 @@ class ServerProcess:
         if not self.log.exists():
             return "(it printed nothing)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class ChildServer:
+    """What every server has that runs as a child process; how it starts, each says itself."""
+
+    _process: ServerProcess
+
+    def start(self) -> None:
+        """Start it, on the data that it has; it answers when this returns."""
+        raise NotImplementedError
+
+    @property
+    def alive(self) -> bool:
+        return self._process.alive
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Start it again, on the same data and the same ports."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Let it hang (SIGSTOP)."""
+        self._process.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.resume()
+
+    def log_text(self) -> str:
+        """The end of what it printed."""
+        return self._process.log_text()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()

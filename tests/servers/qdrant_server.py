@@ -10,20 +10,19 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import grpc
 from qdrant_client.grpc import qdrant_pb2, qdrant_pb2_grpc
 
-from tests.servers.processes import ServerProcess, free_ports
+from tests.servers.processes import ChildServer, ServerProcess, free_ports
 from tests.servers.qdrant_faults import FaultFile
 
 START_SECONDS = 30
 CHECKOUT = Path(__file__).parents[2]
 
 
-class QdrantTestServer:
+class QdrantTestServer(ChildServer):
     """A server of Qdrant's protocol that this process controls.
 
     As with a real one, gRPC is on the port after that of ``url``; nothing listens on the other.
@@ -96,50 +95,15 @@ class QdrantTestServer:
             channel.close()
 
     @property
-    def alive(self) -> bool:
-        return self._process.alive
-
-    @property
     def exit_code(self) -> int | None:
         """How it ended: 0 in order, -9 by a kill; None while it lives."""
         process = self._process.process
         return None if process is None else process.poll()
 
-    def stop(self) -> None:
-        """End it in order."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start it again, on the same data and the same ports."""
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """Let it hang (SIGSTOP)."""
-        self._process.pause()
-
     @property
     def paused(self) -> bool:
         """Whether all of it hangs."""
         return self._process.paused
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._process.resume()
-
-    def log_text(self) -> str:
-        """The end of what it printed."""
-        return self._process.log_text()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.kill()
 
 
 class GivenQdrant:
