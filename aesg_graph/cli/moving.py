@@ -91,7 +91,8 @@ def copy(
     From any engine to any; ids are kept.
 
     With --into it is added to a memory of the same dimensions; ids that are taken there are renumbered, and edges
-    follow. Regions and the memory of removed concepts are left out then.
+    follow. Regions and the memory of removed concepts are left out then. Cut short on servers, what came stays: back
+    up first.
 
     served:NAME is the memory NAME on the servers of AESG_GRAPH and AESG_VECTORS, with the credentials of AESG_USER,
     AESG_PASSWORD, AESG_PASSWORD_FILE, AESG_API_KEY, AESG_API_KEY_FILE, which never are on the command line;
