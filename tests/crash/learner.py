@@ -118,7 +118,7 @@ def learn(engine, seed, lessons=60, sociable=False):
             ids = engine.create(rng.standard_normal((5, 8)), names=[f"n{seed}"] * 5)
             engine.link(ids[:-1], ids[1:], "CAUSAL")
         elif choice == 7:
-            known = engine.recaller.recall(engine.query(rng.standard_normal((1, 8))), warm=False).ids
+            known = engine.recall(engine.query(rng.standard_normal((1, 8)))).ids
             engine.remove(np.unique(known[known >= 0])[:2])
         elif choice == 8:
             engine.consolidate()
