@@ -2,9 +2,12 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-served test test-latest lint bench crash crash-served setup
+.PHONY: help demo demo-served plugin test test-latest lint bench crash crash-served setup
 
 PYTHON := .venv/bin/python
+NEEDS_MAVEN := command -v mvn >/dev/null && command -v java >/dev/null \
+	|| { echo 'The procedures for Neo4j are built with Maven and Java 17 or later: install both.' >&2; exit 1; }
+PLUGIN := aesg_graph/stores/neo4j/plugin
 LATEST_NEO4J := 2026.08.1
 READY := .venv/.ready
 
@@ -23,7 +26,15 @@ demo: $(READY) ## watch a network stop forgetting because it has a memory (under
 demo-served: $(READY) ## the same memory in a real Neo4j, asked in Cypher what it has learned (Java 17 and Maven)
 	$(PYTHON) examples/digits_served.py
 
+plugin: $(READY) ## build the procedures for Neo4j, and say where they go (Java 17 and Maven)
+	@$(NEEDS_MAVEN)
+	cd schema/procedures && mvn -q -B package -DskipTests
+	mkdir -p $(PLUGIN) && rm -f $(PLUGIN)/*.jar && cp schema/procedures/target/aesg-procedures-*.jar $(PLUGIN)
+	.venv/bin/aesg plugin
+
 test: lint ## check style and types, run all tests, print the coverage
+	@$(NEEDS_MAVEN)
+	cd schema/procedures && mvn -q -B verify
 	$(PYTHON) -m pytest --cov=aesg_graph --cov-report=term
 
 test-latest: $(READY) ## run the tests of the served engine on the newest Neo4j (needs Java 21 or later)

@@ -4,12 +4,15 @@ import re
 import subprocess
 from pathlib import Path
 
+import neo4j
 import pytest
 import yaml
 
 from tests.servers.neo4j_server import CONF, Neo4jServer
+from tests.servers.plugin import built_jar
 
 FOLDER = Path(__file__).parents[2] / "docker"
+PLUGIN = FOLDER.parent / "aesg_graph" / "stores" / "neo4j" / "plugin"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 
@@ -26,7 +29,8 @@ def test_images_are_pinned_and_processes_are_held_in(name):
 
 def test_volumes_and_secrets_that_are_used_are_declared():
     for service in SERVICES.values():
-        assert {volume.split(":")[0] for volume in service["volumes"]} <= COMPOSE["volumes"].keys()
+        named = {volume.split(":")[0] for volume in service["volumes"] if not volume.startswith(".")}
+        assert named <= COMPOSE["volumes"].keys()
         assert set(service["secrets"]) <= COMPOSE["secrets"].keys()
 
 
@@ -62,8 +66,26 @@ def test_a_real_neo4j_takes_the_settings_under_strict_validation(tmp_path):
     assert settings["server.config.strict_validation.enabled"] == "true"
     own = {line.partition("=")[0] for line in CONF.splitlines()}  # the test server's sizes are smaller
     conf = "".join(f"{name}={value}\n" for name, value in settings.items() if name not in own)
-    with Neo4jServer.create(tmp_path / "neo4j", conf=conf) as server:
-        assert server.alive
+    with Neo4jServer.create(tmp_path / "neo4j", plugins=(built_jar(),), conf=conf) as server:
+        assert "aesg.prune" in procedures(server)
+
+
+def procedures(server):
+    """What the plugin offers on a server."""
+    with neo4j.GraphDatabase.driver(server.url, auth=(server.user, server.password)) as driver:
+        found = driver.execute_query("SHOW PROCEDURES YIELD name WHERE name STARTS WITH 'aesg.' RETURN name").records
+    return {record["name"] for record in found}
+
+
+def test_an_allowlist_without_the_procedures_hides_them(tmp_path):
+    conf = "dbms.security.procedures.allowlist=db.*\n"
+    with Neo4jServer.create(tmp_path / "neo4j", plugins=(built_jar(),), conf=conf) as server:
+        assert procedures(server) == set()
+
+
+def test_the_plugin_is_mounted_where_make_puts_it():
+    (mount,) = [volume for volume in SERVICES["neo4j"]["volumes"] if volume.endswith(":/plugins:ro")]
+    assert (FOLDER / mount.split(":")[0]).resolve() == PLUGIN.resolve()
 
 
 def test_a_setting_that_does_not_exist_would_be_noticed(tmp_path):

@@ -14,6 +14,7 @@ import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 from tests.servers.neo4j_jars import LTS, NEEDED, java_for, neo4j_jars
+from tests.servers.plugin import built_jar
 from tests.servers.processes import ChildServer, ServerProcess, free_ports
 
 START_SECONDS = 120
@@ -122,7 +123,7 @@ def shared_neo4j(root: Path) -> Neo4jServer | GivenNeo4j:
     if url:
         user, password = os.environ.get("AESG_TEST_NEO4J_USER", "neo4j"), os.environ["AESG_TEST_NEO4J_PASSWORD"]
         return GivenNeo4j(url, user, password)
-    return _in_docker() or Neo4jServer.create(root)
+    return _in_docker() or Neo4jServer.create(root, plugins=(built_jar(),))
 
 
 def _in_docker() -> GivenNeo4j | None:
