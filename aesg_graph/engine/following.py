@@ -94,6 +94,8 @@ class Follower:
             return self._rebuild()
         if news.moved:
             self._take_over(news)
+        if news.by_hand:
+            self.housekeeper.hasten()
         self.freshness.advance(news)
 
     def _replaced(self) -> bool:

@@ -1,4 +1,4 @@
-"""What nobody waits for: vectors that a kill left of removed concepts go, and old tombstones are forgotten."""
+"""What nobody waits for: vectors that removed concepts left behind go, and old tombstones are forgotten."""
 
 from __future__ import annotations
 
@@ -21,11 +21,18 @@ class Housekeeper:
         self._lease = lease
         self._retention = retention
         self._next = 0.0
+        self._hastened = False
         self.forgotten = 0
         """Tombstones that this process has dropped."""
 
+    def hasten(self) -> None:
+        """Concepts were removed by hand, past every flusher: their vectors are to go the next time."""
+        self._hastened = True
+
     def tend(self) -> None:
         """Sweep and forget, if it is time and nobody else does. Raises AESGStorageError if a store fails."""
+        if self._hastened:
+            self._sweep_now()
         if time.monotonic() < self._next:
             return
         with self._lease.held() as tenure:
@@ -34,8 +41,17 @@ class Housekeeper:
                 self.forgotten += self._residency.graph.forget(time.time() - self._retention)
         self._next = time.monotonic() + EVERY
 
+    def _sweep_now(self) -> None:
+        """Sweep unless another process does maintenance, which hears of it too; until it has, this one tries again."""
+        if self._residency.graph.unswept(1).size:
+            with self._lease.held() as tenure:
+                if tenure is None:
+                    return
+                self._sweep()
+        self._hastened = False
+
     def _sweep(self) -> None:
-        """Delete vectors of removed concepts that nobody has said are gone: their flusher died before it could."""
+        """Delete vectors of removed concepts that nobody has said are gone: no flusher did it, or it died before."""
         graph = self._residency.graph
         while (ids := graph.unswept(SWEEP)).size:
             self._residency.vectors().delete(ids)

@@ -18,6 +18,8 @@ from aesg_graph.concepts import Doubles, Flags, Floats, Ids, Ints, Subgraph, Vec
 from aesg_graph.operations import Batch
 
 NO_IDS: Ids = np.empty(0, np.int64)
+HANDS = 0
+"""The number of the writer as whom procedures and people write."""
 RETIRED = 0
 """The incarnation of a writer that nobody will be again; those in use begin at 1."""
 

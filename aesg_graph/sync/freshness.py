@@ -16,21 +16,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from aesg_graph.concepts import Ids, distinct
-from aesg_graph.stores.abc import NO_IDS, Shared, WriterPosition
+from aesg_graph.stores.abc import HANDS, NO_IDS, Shared, WriterPosition
 
 
 @dataclass(frozen=True, eq=False)
 class News:
     """What a look found: the concepts that changed or went, and from where to where it saw.
 
-    moved: somebody else has changed something, be it only the epoch. forgotten: somebody's tombstones were dropped
-    that this process had not seen, so that only reading everything anew can tell what is gone.
+    moved: somebody else has changed something, be it only the epoch. by_hand: a procedure or a person did, so that what
+    went may have left its vector. forgotten: somebody's tombstones were dropped that this process had not seen, so that
+    only reading everything anew can tell what is gone.
     """
 
     ids: Ids
     since: dict[int, int]
     seen: dict[int, int]
     moved: bool = False
+    by_hand: bool = False
     forgotten: bool = False
 
 
@@ -58,7 +60,8 @@ class Freshness:
         if all(p.id == own for p in moved):
             return News(NO_IDS, since, whole)
         changed = [self._graph.changed(p.id, since.get(p.id, 0)) for p in moved]
-        return News(distinct(np.concatenate([NO_IDS, *changed])), since, whole, moved=True)
+        by_hand = any(p.id == HANDS for p in moved)
+        return News(distinct(np.concatenate([NO_IDS, *changed])), since, whole, moved=True, by_hand=by_hand)
 
     def advance(self, news: News) -> None:
         """What was found has been taken over."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from aesg_graph.aging import NEVER, expires_epoch, fades_at
 from aesg_graph.concepts import Ids, Relations, distinct
+from aesg_graph.stores.abc import HANDS
 from aesg_graph.stores.neo4j.auditing import edge_faults, limits_of
 from aesg_graph.stores.neo4j.connecting import Transaction
 from aesg_graph.stores.neo4j.heads import read_head
@@ -21,9 +22,6 @@ from aesg_graph.stores.neo4j.naming import ranges
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.neo4j.working import EDGE
 from aesg_graph.stores.neo4j.writing_back import grouped
-
-HANDS = 0
-"""The writer as whom procedures and people write."""
 
 
 def reshape(transaction: Transaction, memory: str, ids: Ids) -> None:
