@@ -36,7 +36,8 @@ group = typer.Typer(
 )
 
 
-def _settings(graph: str | None, user: str | None, password_file: Path | None, database: str | None) -> StoreSettings:
+def settings_of(graph: str | None, user: str | None, password_file: Path | None, database: str | None) -> StoreSettings:
+    """Settings of a graph alone: what options or the environment say."""
     from aesg_graph.settings import GraphSettings
 
     given: dict[str, Any] = {"graph": graph, "user": user, "password_file": password_file, "database": database}
@@ -55,7 +56,7 @@ def status(
     with answering(as_json):
         from aesg_graph.stores.neo4j.migrating import migrator
 
-        with migrator(_settings(graph, user, password_file, database)) as found:
+        with migrator(settings_of(graph, user, password_file, database)) as found:
             standings = found.status()
     current = all(standing.state == "applied" for standing in standings)
     if as_json:
@@ -85,7 +86,7 @@ def validate(
     with answering(as_json):
         from aesg_graph.stores.neo4j.migrating import migrator
 
-        with migrator(_settings(graph, user, password_file, database)) as found:
+        with migrator(settings_of(graph, user, password_file, database)) as found:
             standings = found.status()
     faults = [standing.fault for standing in standings if standing.fault is not None]
     pending = sum(standing.state == "pending" for standing in standings)
@@ -112,7 +113,7 @@ def apply(
     with answering(as_json):
         from aesg_graph.stores.neo4j.migrating import migrator
 
-        with migrator(_settings(graph, user, password_file, database)) as found:
+        with migrator(settings_of(graph, user, password_file, database)) as found:
             done = found.pending() if dry_run else found.apply(None if as_json else _tell)
     if as_json:
         told = [{"version": m.version, "name": m.name, "statements": m.statements} for m in done]

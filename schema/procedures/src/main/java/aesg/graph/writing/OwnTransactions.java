@@ -1,5 +1,6 @@
 package aesg.graph.writing;
 
+import aesg.graph.Refusal;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;

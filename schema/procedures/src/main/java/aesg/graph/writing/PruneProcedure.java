@@ -1,5 +1,6 @@
 package aesg.graph.writing;
 
+import aesg.graph.Params;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.neo4j.graphdb.GraphDatabaseService;
