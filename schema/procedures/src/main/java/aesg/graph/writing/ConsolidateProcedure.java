@@ -43,7 +43,7 @@ public final class ConsolidateProcedure {
         int batch = (int) given.whole("batch", PruneProcedure.BATCH, 1, PruneProcedure.LARGEST_BATCH);
 
         OwnTransactions transactions = new OwnTransactions(database);
-        Head head = transactions.read(tx -> Head.of(tx, memory));
+        Head head = transactions.read(tx -> Head.forPruning(tx, memory));
         Consolidating.Begun begun = transactions.commit(new Consolidating(memory));
         transactions.commit(tx -> Hands.lock(tx, memory).prove());
         long due = transactions.read(tx -> Expiry.count(tx, memory, begun.epoch()));

@@ -1,7 +1,7 @@
 package aesg.graph.writing;
 
-import aesg.graph.Rows;
 import aesg.graph.Refusal;
+import aesg.graph.Rows;
 import java.util.Map;
 import java.util.function.Function;
 import org.neo4j.graphdb.Node;

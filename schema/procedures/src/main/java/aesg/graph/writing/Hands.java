@@ -1,7 +1,7 @@
 package aesg.graph.writing;
 
-import aesg.graph.Rows;
 import aesg.graph.Refusal;
+import aesg.graph.Rows;
 import java.util.Map;
 import org.neo4j.graphdb.Node;
 import org.neo4j.graphdb.Transaction;
@@ -36,6 +36,13 @@ final class Hands {
     /** The stamp of what this transaction changes. */
     long sequence() {
         return sequence + 1;
+    }
+
+    /** Somebody's edges or columns changed: everybody hears of it. */
+    void stamp(Node concept, double now) {
+        concept.setProperty("modified_at", now);
+        concept.setProperty("writer", ID);
+        concept.setProperty("sequence", sequence());
     }
 
     /** This transaction changed something: so many more concepts, edges and tombstones (below 0: fewer). */

@@ -1,9 +1,9 @@
 package aesg.graph.writing;
 
-import aesg.graph.Rows;
+import aesg.graph.Memories;
 import aesg.graph.Refusal;
+import aesg.graph.Rows;
 import java.util.HashSet;
-import java.util.Map;
 import java.util.Set;
 import org.neo4j.graphdb.Node;
 import org.neo4j.graphdb.Transaction;
@@ -11,28 +11,29 @@ import org.neo4j.graphdb.Transaction;
 /** What a memory's head says that pruning needs. */
 record Head(String memory, long incarnation, long epoch, double decay, double maxPruneFraction, Set<String> types) {
     static Head of(Transaction tx, String memory) {
-        if (memory == null || memory.isEmpty()) {
-            throw Refusal.unchanged("memory is " + (memory == null ? "null" : "''"), "the name of a memory");
-        }
-        Node head = Rows.one(tx, Rows.MEMORY, Map.of("name", memory));
-        if (head == null) {
-            throw Refusal.unchanged("there is no memory '" + memory + "'", "the name of one");
-        }
-        long incarnation = Rows.whole(head, "incarnation", 0);
-        if (incarnation == 0) {
-            throw Refusal.unchanged("the memory '" + memory + "' is being restored", "one that is whole");
-        }
+        Node head = Memories.head(tx, memory);
         Set<String> types = new HashSet<>();
         if (head.getProperty("relation_types", null) instanceof String[] names) {
             types.addAll(Set.of(names));
         }
         return new Head(
                 memory,
-                incarnation,
+                Rows.whole(head, "incarnation", 0),
                 Rows.whole(head, "epoch", 0),
                 Rows.number(head, "relevance_decay", 0.95),
                 Rows.number(head, "max_prune_fraction", 0.1),
                 types);
+    }
+
+    /** The same, or a refusal where it does not say which relationships are edges, so that nobody could count them. */
+    static Head forPruning(Transaction tx, String memory) {
+        Head head = of(tx, memory);
+        if (head.types.isEmpty()) {
+            throw Refusal.unchanged(
+                    "the head of the memory '" + memory + "' lacks relation_types",
+                    "a memory that this version of aesg-graph has opened");
+        }
+        return head;
     }
 
     /** The same in another epoch. */

@@ -1,13 +1,12 @@
 package aesg.graph.writing;
 
-import aesg.graph.Rows;
 import aesg.graph.Refusal;
+import aesg.graph.Rows;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.function.Function;
 import org.neo4j.graphdb.Node;
 import org.neo4j.graphdb.NotFoundException;
@@ -20,7 +19,7 @@ import org.neo4j.graphdb.Transaction;
  */
 final class PruneBatch implements Function<Transaction, PruneBatch.Done> {
     /** A batch ends early where its concepts have more edges than this, so that no transaction grows without bound. */
-    static final int MOST_EDGES = 50_000;
+    static final int MOST_EDGES = 20_000;
 
     /** How many candidates were considered, and how many of them went. */
     record Done(int considered, int pruned) {}
@@ -48,10 +47,10 @@ final class PruneBatch implements Function<Transaction, PruneBatch.Done> {
     public Done apply(Transaction tx) {
         Hands hands = Hands.lock(tx, memory);
         expectSameMemory(tx);
-        TreeMap<Long, Node> near = new TreeMap<>();
+        Near near = new Near(tx, memory);
         List<Node> chosen = new ArrayList<>();
         int considered = choose(tx, chosen, near);
-        near.values().forEach(tx::acquireWriteLock);
+        near.lock();
         chosen.removeIf(candidate -> !isDue(candidate));
         if (!chosen.isEmpty()) {
             remove(tx, hands, chosen, near);
@@ -67,7 +66,7 @@ final class PruneBatch implements Function<Transaction, PruneBatch.Done> {
     }
 
     /** The candidates that are there, and them and their neighbours by id; how many candidates were considered. */
-    private int choose(Transaction tx, List<Node> chosen, Map<Long, Node> near) {
+    private int choose(Transaction tx, List<Node> chosen, Near near) {
         int at = from;
         for (int edges = 0; at < to && (edges < MOST_EDGES || at == from); at++) {
             Node candidate = Rows.concept(tx, memory, candidates[at]);
@@ -75,13 +74,10 @@ final class PruneBatch implements Function<Transaction, PruneBatch.Done> {
                 continue;
             }
             chosen.add(candidate);
-            near.put(candidates[at], candidate);
+            near.add(candidate);
             for (Relationship edge : candidate.getRelationships()) {
+                near.add(edge.getOtherNode(candidate));
                 edges++;
-                Node other = edge.getOtherNode(candidate);
-                if (Rows.isConcept(other, memory)) {
-                    near.putIfAbsent(Rows.whole(other, "id", 0), other);
-                }
             }
         }
         return at - from;
@@ -95,43 +91,34 @@ final class PruneBatch implements Function<Transaction, PruneBatch.Done> {
         }
     }
 
-    private void remove(Transaction tx, Hands hands, List<Node> chosen, Map<Long, Node> near) {
+    private void remove(Transaction tx, Hands hands, List<Node> chosen, Near near) {
         double now = System.currentTimeMillis() / 1000.0;
         long edges = 0;
         long tombstones = 0;
-        Map<Long, Node> bereft = new HashMap<>();
+        Set<Long> bereft = new HashSet<>();
         for (Node concept : chosen) {
-            edges += cut(tx, concept, near, bereft);
+            edges += cut(concept, near, bereft);
         }
         for (Node concept : chosen) {
-            long id = Rows.whole(concept, "id", 0);
+            long id = near.add(concept);
             bereft.remove(id);
             concept.delete();
             tombstones += bury(tx, id, hands.sequence(), now);
         }
-        for (Node neighbour : bereft.values()) {
-            neighbour.setProperty("modified_at", now);
-            neighbour.setProperty("writer", Hands.ID);
-            neighbour.setProperty("sequence", hands.sequence());
+        for (long id : bereft) {
+            hands.stamp(near.get(id), now);
         }
         hands.changed(-chosen.size(), -edges, tombstones);
     }
 
     /** Deletes a concept's relationships; how many of them were edges of the memory. */
-    private int cut(Transaction tx, Node concept, Map<Long, Node> near, Map<Long, Node> bereft) {
+    private int cut(Node concept, Near near, Set<Long> bereft) {
         int edges = 0;
         for (Relationship relationship : concept.getRelationships()) {
-            Node other = relationship.getOtherNode(concept);
-            boolean within = Rows.isConcept(other, memory);
-            if (within) {
-                long id = Rows.whole(other, "id", 0);
-                if (near.putIfAbsent(id, other) == null) {
-                    tx.acquireWriteLock(other); // drawn since they were chosen; a deadlock is tried again
-                }
-                bereft.put(id, other);
-            }
-            if (within && types.contains(relationship.getType().name())) {
-                edges++;
+            long neighbour = near.add(relationship.getOtherNode(concept));
+            if (neighbour != Near.FOREIGN) {
+                bereft.add(neighbour);
+                edges += types.contains(relationship.getType().name()) ? 1 : 0;
             }
             relationship.delete();
         }

@@ -48,7 +48,7 @@ public final class PruneProcedure {
         int batch = (int) given.whole("batch", BATCH, 1, LARGEST_BATCH);
 
         OwnTransactions transactions = new OwnTransactions(database);
-        Head head = transactions.read(tx -> Head.of(tx, memory));
+        Head head = transactions.read(tx -> Head.forPruning(tx, memory));
         long due = transactions.read(tx -> Expiry.count(tx, memory, head.epoch()));
         Pruning pruning = new Pruning(transactions, guard, head, batch);
         if (!dryRun && due > 0) {

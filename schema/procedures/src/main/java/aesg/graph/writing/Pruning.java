@@ -39,10 +39,20 @@ final class Pruning {
     void run(long limit) {
         try {
             rounds(limit);
-        } finally {
-            if (pruned > 0) {
-                transactions.commit(tx -> Hands.lock(tx, head.memory()).prove());
+        } catch (RuntimeException ended) {
+            try {
+                prove();
+            } catch (RuntimeException unproven) {
+                ended.addSuppressed(unproven); // the next change of Writer 0 proves it
             }
+            throw ended;
+        }
+        prove();
+    }
+
+    private void prove() {
+        if (pruned > 0) {
+            transactions.commit(tx -> Hands.lock(tx, head.memory()).prove());
         }
     }
 

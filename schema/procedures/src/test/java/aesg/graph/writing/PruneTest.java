@@ -214,6 +214,18 @@ class PruneTest {
     }
 
     @Test
+    void aHeadThatDoesNotSayWhatEdgesAreIsRefused() {
+        World.concepts(memory, 1, 2, 10L);
+        World.run("MATCH (m:Memory {name: $memory}) REMOVE m.relation_types", Map.of("memory", memory));
+        Object before = World.everything(memory);
+        for (String call : List.of("prune", "consolidate")) {
+            String refusal = World.refusal("CALL aesg." + call + "($memory)", Map.of("memory", memory));
+            assertTrue(refusal.contains("lacks relation_types"), refusal);
+        }
+        assertEquals(before, World.everything(memory));
+    }
+
+    @Test
     void aMemoryThatIsBeingRestoredIsLeftAlone() {
         World.concepts(memory, 1, 2, 10L);
         World.run("MATCH (m:Memory {name: $memory}) SET m.incarnation = 0", Map.of("memory", memory));

@@ -2,6 +2,10 @@ package aesg.graph.writing;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import aesg.graph.AgingFunctions;
+import aesg.graph.VersionProcedure;
+import aesg.graph.spreading.ExplainProcedure;
+import aesg.graph.spreading.SpreadProcedure;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -15,8 +19,8 @@ import org.neo4j.harness.Neo4j;
 import org.neo4j.harness.Neo4jBuilders;
 
 /** A Neo4j with the procedures and the package's schema, and memories in it. Started once for all tests. */
-final class World {
-    static final GraphDatabaseService DATABASE = start();
+public final class World {
+    public static final GraphDatabaseService DATABASE = start();
 
     private static final AtomicInteger MEMORIES = new AtomicInteger();
 
@@ -29,6 +33,10 @@ final class World {
                 .withProcedure(DueProcedure.class)
                 .withProcedure(PruneProcedure.class)
                 .withProcedure(StatsProcedure.class)
+                .withProcedure(SpreadProcedure.class)
+                .withProcedure(ExplainProcedure.class)
+                .withProcedure(VersionProcedure.class)
+                .withFunction(AgingFunctions.class)
                 .build();
         Runtime.getRuntime().addShutdownHook(new Thread(neo4j::close));
         GraphDatabaseService database = neo4j.defaultDatabaseService();
@@ -60,7 +68,7 @@ final class World {
     }
 
     /** A new memory in epoch 10 that may lose half of its concepts at once; its name. */
-    static String memory() {
+    public static String memory() {
         String memory = "memory-" + MEMORIES.incrementAndGet();
         run(
                 """
@@ -80,7 +88,7 @@ final class World {
     }
 
     /** So many concepts {@code from, from + 1, ...} that expire in an epoch, the first ones being the weakest. */
-    static void concepts(String memory, long from, long count, Long expiresEpoch) {
+    public static void concepts(String memory, long from, long count, Long expiresEpoch) {
         var known = new java.util.HashMap<String, Object>(Map.of("memory", memory, "from", from, "count", count));
         known.put("expires", expiresEpoch);
         run(
@@ -98,7 +106,7 @@ final class World {
     }
 
     /** An edge, which Writer 7 drew. */
-    static void edge(String memory, String type, long source, long target) {
+    public static void edge(String memory, String type, long source, long target) {
         Map<String, Object> ends = Map.of("memory", memory, "source", source, "target", target);
         run(
                 """
@@ -113,32 +121,32 @@ final class World {
     }
 
     /** Writes, in a transaction of its own. */
-    static void run(String query, Map<String, Object> known) {
+    public static void run(String query, Map<String, Object> known) {
         DATABASE.executeTransactionally(query, known);
     }
 
     /** The rows that a query about a memory gives. */
-    static List<Map<String, Object>> rows(String query, String memory) {
+    public static List<Map<String, Object>> rows(String query, String memory) {
         return rows(query, Map.of("memory", memory));
     }
 
-    static List<Map<String, Object>> rows(String query, Map<String, Object> known) {
+    public static List<Map<String, Object>> rows(String query, Map<String, Object> known) {
         return DATABASE.executeTransactionally(
                 query, known, result -> result.stream().map(Map::copyOf).toList());
     }
 
     /** The first row's only column. */
-    static Object value(String query, String memory) {
+    public static Object value(String query, String memory) {
         return rows(query, memory).get(0).values().iterator().next();
     }
 
     /** The ids of a memory's concepts, ascending. */
-    static Object ids(String memory) {
+    public static Object ids(String memory) {
         return value("MATCH (c:Concept {memory: $memory}) WITH c.id AS id ORDER BY id RETURN collect(id)", memory);
     }
 
     /** Concepts, edges and tombstones, as recorded less as counted one by one: zeros if the records are true. */
-    static Object miscounted(String memory) {
+    public static Object miscounted(String memory) {
         return value(
                 """
                 MATCH (w:Writer {memory: $memory})
@@ -151,7 +159,7 @@ final class World {
     }
 
     /** Everything that is said of a memory, but for its types, to be compared with later. */
-    static Object everything(String memory) {
+    public static Object everything(String memory) {
         return value(
                 """
                 MATCH (n) WHERE n.memory = $memory OR n.name = $memory
@@ -163,7 +171,7 @@ final class World {
     }
 
     /** What a refused call says. */
-    static String refusal(String query, Map<String, Object> known) {
+    public static String refusal(String query, Map<String, Object> known) {
         try {
             rows(query, known);
         } catch (QueryExecutionException refused) {
@@ -173,7 +181,7 @@ final class World {
     }
 
     /** Waits until a thread waits for a lock: it is at it in two looks running. */
-    static void awaitBlocked(Thread thread) throws InterruptedException {
+    public static void awaitBlocked(Thread thread) throws InterruptedException {
         int running = 0;
         for (int attempt = 0; attempt < 1000 && running < 2; attempt++) {
             Thread.sleep(20);
