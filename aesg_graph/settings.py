@@ -143,6 +143,8 @@ class StoreSettings(BaseSettings):
     """Rows that Neo4j sends at once. [1, 10^6]"""
     max_connections: Few = 16
     """Connections to Neo4j that are kept. [1, 1024]"""
+    procedures: Literal["auto", "never"] = "auto"
+    """Neo4j: whether the plugin's procedures are used where the server has them; else plain Cypher does the same."""
     lease_seconds: Annotated[Seconds, Field(ge=1)] = 30.0
     """How long, in the server's seconds, a consolidating process that says nothing keeps its lease. [1, 86400]"""
     tombstone_seconds: Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)] = 7 * 86400.0

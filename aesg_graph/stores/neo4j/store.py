@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,8 +30,14 @@ from aesg_graph.stores.neo4j.auditing import audit
 from aesg_graph.stores.neo4j.connecting import Answer, Connection, Transaction
 from aesg_graph.stores.neo4j.faults import place
 from aesg_graph.stores.neo4j.migrating import Migrator
+from aesg_graph.stores.neo4j.procedures import Procedures
+from aesg_graph.stores.neo4j.pruning import Pruner
 from aesg_graph.stores.neo4j.rows import known
 from aesg_graph.stores.neo4j.statements import cypher, quoted
+from aesg_graph.stores.spreading import Activations, Route
+
+if TYPE_CHECKING:
+    from aesg_graph.activation import SpreadParams
 
 ROWS_IN_TIME = 50_000
 """Rows that a transaction may write in one request timeout; more get more time."""
@@ -52,6 +58,7 @@ class Neo4jGraphStore:
         self._memory = str(connection.settings.memory)
         self._relations = relations
         self._read_only = read_only
+        self.procedures = Procedures(connection, self._memory, relations)
 
     @staticmethod
     def establish(settings: StoreSettings, head: MemoryHead, limits: Thresholds) -> MemoryHead:
@@ -246,6 +253,27 @@ class Neo4jGraphStore:
         """Put right the edges that :meth:`audit` finds to start at these concepts; everybody hears of it."""
         self._write("correct", lambda t: correcting.redraw(t, self._memory, self._relations, sources))
         self._write("correct", lambda t: correcting.prove(t, self._memory))
+
+    def spread(
+        self,
+        seeds: Sequence[Sequence[tuple[int, float]]],
+        gains: Doubles,
+        params: SpreadParams,
+        allowed: Ids | None = None,
+    ) -> Activations:
+        """What is activated by the seeds of each query, in one round trip."""
+        return self.procedures.spread(seeds, gains, params, allowed)
+
+    def explain(
+        self, seeds: Sequence[tuple[int, float]], target: int, gains: Doubles, params: SpreadParams, limit: int
+    ) -> list[Route] | None:
+        """The strongest routes to a concept, strongest first; None where the server lacks the plugin."""
+        return self.procedures.explain(seeds, target, gains, params, limit)
+
+    def pruner(self) -> Pruner:
+        """What prunes and consolidates by hand. AESGStorageError if the memory was opened read-only."""
+        self._expect_writable("prune")
+        return Pruner(self.procedures)
 
     def sync(self) -> None:
         """Nothing is left to do: Neo4j answers a commit only when it is on disk."""

@@ -1,0 +1,3 @@
+// The next epoch begins, by the plugin, in transactions of its own.
+CALL aesg.consolidate($memory, {prune: false}) YIELD epoch
+RETURN epoch
