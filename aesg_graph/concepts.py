@@ -24,6 +24,8 @@ Texts = tuple[str | None, ...]
 COUNTER_BITS = 43
 """An id is ``writer << 43 | counter``, 63 bits in all."""
 MAX_WRITER = (1 << (63 - COUNTER_BITS)) - 1
+DERIVED = "~"
+"""What a name begins with that nobody gave: it was derived from text, neighbours or kind."""
 NO_REGION = -1
 NO_ID = -1
 
@@ -117,6 +119,11 @@ class Concept:
     key: Floats | None = field(default=None, repr=False, compare=False)
     value: Floats | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def name_derived(self) -> bool:
+        """Whether the name was derived: nobody gave it."""
+        return is_derived(self.name)
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -130,6 +137,11 @@ class Edge:
     use_count: int = 0
     created_at: float = 0.0
     touched_epoch: int = 0
+
+
+def is_derived(name: str | None) -> bool:
+    """Whether a name says of itself that nobody gave it."""
+    return name is not None and name.startswith(DERIVED)
 
 
 def ids_array(ids: npt.ArrayLike) -> Ids:

@@ -19,6 +19,7 @@ from aesg_graph.context import RetrievedContext
 from aesg_graph.engine import inputs
 from aesg_graph.engine.health import Health
 from aesg_graph.engine.moving import BackedUp, backup_open
+from aesg_graph.engine.naming import Named, name_concepts
 from aesg_graph.engine.recall import Recall
 from aesg_graph.engine.steps import StepHandle
 from aesg_graph.errors import AESGMemoryError
@@ -190,6 +191,10 @@ class AESGMemory(EngineHolder):
     ) -> None:
         """Names and texts for people to read."""
         self.engine.annotate(as_array(ids, "ids"), names, texts)
+
+    def name_concepts(self, limit: int | None = None, again: bool = False) -> Named:
+        """Derive names for concepts that nobody named, marked by ``~`` (see :mod:`aesg_graph.engine.naming`)."""
+        return name_concepts(self.engine, limit, again)
 
     def remove(self, ids: Any) -> None:
         """Remove concepts with their edges and vectors."""

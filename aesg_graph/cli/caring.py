@@ -1,4 +1,4 @@
-"""Commands that care: check, optimize, export."""
+"""Commands that care: check, optimize, export, name."""
 
 from __future__ import annotations
 
@@ -129,4 +129,28 @@ def export(
         note(f"lessons wait in the journal (batches: {pending}); what they say is not in the file")
 
 
-COMMANDS = (check, optimize, export)
+def name(
+    again: Annotated[bool, typer.Option("--again", help="Derive anew the names that were derived before.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="At most so many; default: all.", metavar="N")
+    ] = None,
+    directory: Directory = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Name the concepts that nobody named: after their text, their strongest named neighbour, or their kind.
+
+    Such names begin with ~, and give way to the first name that is given. The directory must not be open anywhere: a
+    process that has it open calls memory.name_concepts().
+    """
+    with answering(as_json):
+        from aesg_graph.engine.naming import open_and_name
+
+        with answers.progress(as_json) as tell:
+            named = open_and_name(directory or Path(), limit, again, lambda done, total: tell("naming", done, total))
+    if as_json:
+        as_object(asdict(named))
+    else:
+        note(f"{named.total:,} named: {named.text:,} by text, {named.neighbour:,} by neighbour, {named.kind:,} by kind")
+
+
+COMMANDS = (check, optimize, export, name)

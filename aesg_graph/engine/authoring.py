@@ -9,6 +9,7 @@ import numpy as np
 
 from aesg_graph.concepts import Floats, Ids, Texts, without
 from aesg_graph.engine import inputs
+from aesg_graph.engine.names import names_at_birth
 from aesg_graph.errors import AESGMemoryError
 from aesg_graph.operations import Create, Describe, Link, Remove
 
@@ -29,9 +30,10 @@ def create(engine: MemoryEngine, keys: Any, values: Any, names: Lines, texts: Li
     unit, zero = inputs.unit_rows(given)
     if zero.any():
         raise AESGMemoryError(f"keys row {int(np.argmax(zero))} is a zero vector, expected keys with a direction")
-    described = [
+    called, told, found = (
         inputs.texts_for(t, len(given), w) for t, w in ((names, "names"), (texts, "texts"), (sources, "sources"))
-    ]
+    )
+    described = [names_at_birth(called, told), told, found]
     kind = inputs.kind_name(kind)
     if not engine.mode.creates or _full(engine, len(given)):
         return np.empty(0, np.int64)

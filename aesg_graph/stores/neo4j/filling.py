@@ -17,6 +17,7 @@ from aesg_graph.stores.abc import MemoryHead, WriterState
 from aesg_graph.stores.neo4j.connecting import Connection, Transaction
 from aesg_graph.stores.neo4j.faults import place
 from aesg_graph.stores.neo4j.heads import destroy_rows, head_values, read_head
+from aesg_graph.stores.neo4j.labels import labels_of
 from aesg_graph.stores.neo4j.migrating import Migrator
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.neo4j.writers import read_writer
@@ -190,6 +191,7 @@ def _concept_columns(rows: ConceptRows, limits: Thresholds) -> dict[str, Any]:
     return {
         "id": t.ids.tolist(),
         "kind": t.kinds,
+        "labels": list(map(labels_of, t.kinds)),
         "name": t.names,
         "text": t.texts,
         "source": t.sources,

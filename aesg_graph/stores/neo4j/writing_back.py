@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aesg_graph.stores.neo4j.connecting import Pending, Transaction
+from aesg_graph.stores.neo4j.labels import labels_of
 from aesg_graph.stores.neo4j.statements import cypher
 from aesg_graph.stores.neo4j.working import (
     BORN,
@@ -96,7 +97,8 @@ def grouped(form: Form, rows: Rows) -> list[dict[str, Any]]:
 
 def _as_map(form: Form, common: tuple[Any, ...], rest: Rows) -> dict[str, Any]:
     columns = map(_listed, zip(*rest, strict=True))
-    return dict(zip(form.common, common, strict=True)) | dict(zip(form.lists, columns, strict=True))
+    group = dict(zip(form.common, common, strict=True)) | dict(zip(form.lists, columns, strict=True))
+    return group | {"labels": labels_of(group["kind"])} if form is BORN else group
 
 
 def _listed(column: tuple[Any, ...]) -> list[Any] | None:
