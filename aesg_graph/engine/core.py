@@ -89,6 +89,7 @@ class MemoryEngine:
             shared, self.recorder, self.residency, self.housekeeper, self.lease, self.tally, self.steps.writing
         )
         self.recaller.remote = True
+        self.recaller.settled = lambda: self.recorder.settled
         self.recorder.between, self.recorder.interval = follower.between, self.settings.refresh_interval
         if self._mode is not Mode.INFERENCE:
             self.recorder.flusher()

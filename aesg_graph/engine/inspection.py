@@ -22,6 +22,7 @@ from aesg_graph.concepts import (
     ids_array,
 )
 from aesg_graph.engine import inputs
+from aesg_graph.engine.afar import explained_afar, pairs
 from aesg_graph.engine.explaining import explained
 from aesg_graph.engine.recall import Query
 from aesg_graph.engine.rekeying import Encode, drift
@@ -91,9 +92,16 @@ class Inspector:
         with engine.locked():
             if not len(engine.residency.known(ids_array([target]))):
                 raise AESGMemoryError(f"Concept {target} does not exist in the memory in {engine.directory}")
-            asked = Query(rows)
-            recalled = engine.recaller.recall(asked, warm=engine._may_warm)
-            return self.explain_from(recalled.seeds.ids[0], recalled.seeds.cosines[0], target, limit)
+            recaller = engine.recaller
+            seeds = recaller.recall(Query(rows), warm=engine._may_warm).seeds
+            settled = recaller.settled()
+        if settled:  # without the lock: nobody who recalls waits for a server
+            lit = pairs(seeds.ids[0], seeds.cosines[0])
+            told = explained_afar(engine.residency.graph, lit, target, recaller.gains, recaller.params, limit)
+            if told is not None:
+                return told
+        with engine.locked():
+            return self.explain_from(seeds.ids[0], seeds.cosines[0], target, limit)
 
     def explain_from(self, seed_ids: Any, energies: Any, target: int, limit: int) -> list[dict[str, Any]]:
         """As :meth:`explain`, from seeds [S] with energies [S]."""

@@ -18,6 +18,7 @@ import numpy as np
 from aesg_graph.concepts import Concept, ConceptTable, Edge, Floats, Ids, VectorTable, ids_array
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine import inputs
+from aesg_graph.engine.afar import explained_afar
 from aesg_graph.engine.explaining import explained
 from aesg_graph.engine.inspection import concept_of, edges_of
 from aesg_graph.engine.onlooking import find
@@ -149,7 +150,8 @@ class MemoryReader:
         cache = empty_cache(self.config)
         try:
             recaller = Recaller(Residency(cache, self.graph, _no_store, private=True), self.config)
-            return explained(recaller, ids_array([query]), np.ones(1), target, limit)
+            told = explained_afar(self.graph, [(query, 1.0)], target, recaller.gains, recaller.params, limit)
+            return told if told is not None else explained(recaller, ids_array([query]), np.ones(1), target, limit)
         finally:
             cache.close(NOWHERE, clean=False)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from aesg_graph.activation import Adjacency, SpreadParams, Workspaces, spread
 from aesg_graph.cache import Product, numpy_product
 from aesg_graph.concepts import NO_ID, Doubles, Flags, Floats, Ids, VectorTable, without
 from aesg_graph.config import AESGConfig
+from aesg_graph.engine.afar import mostly_absent, spread_afar
 from aesg_graph.engine.cold import ColdGraph
 from aesg_graph.engine.inputs import unit_rows
 from aesg_graph.engine.residency import Residency
@@ -113,6 +115,8 @@ class Recaller:
         self.misses = 0
         self.remote = False
         """Whether the stores are servers, which come and go: then the cache answers alone where they do not."""
+        self.settled: Callable[[], bool] = lambda: False
+        """Whether the stores have all that this process recorded, so that they may answer by themselves."""
         self._avoided_until = 0.0
 
     def recall(self, query: Query, warm: bool) -> Recall:
@@ -218,12 +222,27 @@ class Recaller:
     def _cold(self, query: Query, unit: Floats, warm: bool) -> Recall:
         seed_ids, cosines = self.cold_seeds(query, unit)
         graph = ColdGraph(self.residency, self.gains, self.params)
-        ids, energies = graph.spread(seed_ids, cosines, query.kind, query.region)
+        found = self._afar(graph, query, seed_ids, cosines, warm)
+        ids, energies = found or graph.spread(seed_ids, cosines, query.kind, query.region)
         rows = graph.gather(ids, seed_ids)
         if warm:
             graph.keep(seed_ids, ids)
         sown = Seeds(seed_ids, cosines, *rows.at(seed_ids)[:3])
         return self._explained(query, unit, ids, energies, *rows.at(ids), sown)
+
+    def _afar(
+        self, graph: ColdGraph, query: Query, seed_ids: Ids, cosines: Doubles, warm: bool
+    ) -> tuple[Ids, Doubles] | None:
+        """What the graph store recalls by itself, loaded; None where it must be done here, pulse by pulse."""
+        filtered = query.kind is not None or query.region is not None
+        if filtered or not self.settled() or not mostly_absent(self.residency, seed_ids):
+            return None
+        found = spread_afar(self.residency.graph, seed_ids, cosines, self.gains, self.params)
+        if found is None:
+            return None
+        graph.load(np.concatenate([seed_ids.ravel(), found[0].ravel()]), edges=warm)
+        here = (found[0] == NO_ID) | np.isin(found[0], graph.ids)
+        return found if here.all() else None  # some went between the two questions
 
     def cold_seeds(self, query: Query, unit: Floats) -> tuple[Ids, Doubles]:
         """Seeds by the vector store's index, joined with an exact scan of what is resident (own lessons are).

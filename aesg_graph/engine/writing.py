@@ -78,6 +78,8 @@ class Recorder:
         self.interval = 0.0
         self._flusher: Flusher | None = None
         self._counter = 0
+        self._recorded = self._sent = 0
+        """The sequences of the last batch that tells of anything, and of the last that is in the stores."""
         self._unproven = False
         """Whether the last batch that changed anything is the last of all: nobody can be sure that it is seen whole."""
 
@@ -120,6 +122,11 @@ class Recorder:
             finally:
                 self._flusher.stop(timeout)
 
+    @property
+    def settled(self) -> bool:
+        """Whether everything that this process recorded is in the stores."""
+        return self._recorded <= self._sent
+
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def allocate(self, count: int) -> Ids:
@@ -151,6 +158,7 @@ class Recorder:
             leaving = self._leaving(planned)
             batch = self.backend.journal.append(planned, time.time(), happened, self._counter, fence)
             self.changes += 1
+            self._recorded = batch.sequence
             self._unproven = self.backend.shared is not None
             self._apply(batch)
             reach(CACHE_APPLIED)
@@ -202,6 +210,7 @@ class Recorder:
         """The flusher has taken batches up to ``sequence`` to the stores (called on its thread)."""
         with self.lock:
             self.voided += sum(o.voided for o in outcomes)
+            self._sent = sequence
             self.residency.settle(sequence)
         ids = distinct(np.concatenate([np.empty(0, np.int64), *map(self._disputed, outcomes)]))
         counted_on = any(o.status == "refused" or o.declined.size for o in outcomes)

@@ -43,8 +43,10 @@ class Spreading(Protocol):
         gains: Doubles,
         params: SpreadParams,
         allowed: Ids | None = None,
-    ) -> Activations:
+    ) -> Activations | None:
         """What is activated by seeds, for each query pairs of id and energy; seeds that do not exist are skipped.
+
+        None where it would be too much for one answer.
 
         ``gains`` [types, 2] are those of the memory's relations, forward and backward. With ``allowed`` only those are
         results, though energy flows through all.

@@ -112,22 +112,31 @@ class Procedures:
 
     # -- spreading --------------------------------------------------------------------------------------------------
 
-    def spread(self, seeds: SEEDS, gains: Doubles, params: SpreadParams, allowed: Ids | None = None) -> Activations:
-        """As :meth:`Spreading.spread`; AESGMemoryError for energies below 0 or not finite."""
+    def spread(
+        self, seeds: SEEDS, gains: Doubles, params: SpreadParams, allowed: Ids | None = None
+    ) -> Activations | None:
+        """As :meth:`Spreading.spread`; AESGMemoryError for energies that are below 0 or not finite."""
         energies = np.array([energy for row in seeds for _, energy in row], np.float64)
         if not (np.isfinite(energies) & (energies >= 0)).all():
             raise AESGMemoryError("Seed energies must be finite and at least 0")
-        rows = self.chosen(
-            "spread",
-            lambda: self._read(
-                cypher("spread_procedure"), seeds=_lists(seeds), params=self._params(gains, params, allowed)
-            ),
-            lambda: self._spread_in_cypher(seeds, gains, params, allowed),
-        )
+        try:
+            rows = self.chosen(
+                "spread",
+                lambda: self._spread_by_procedure(seeds, gains, params, allowed),
+                lambda: self._spread_in_cypher(seeds, gains, params, allowed),
+            )
+        except AESGStorageError as error:
+            if _code(error) != REFUSED:
+                raise
+            log.info("Neo4j does not spread: %s", error.message)
+            return None
         best = [(row, *pair) for row, pairs in rows for pair in pairs]
-        columns = zip(*best, strict=True) if best else ((), (), ())
-        found, ids, activations = columns
+        found, ids, activations = zip(*best, strict=True) if best else ((), (), ())
         return Activations(np.array(found, np.int64), np.array(ids, np.int64), np.array(activations, np.float64))
+
+    def _spread_by_procedure(self, seeds: SEEDS, gains: Doubles, params: SpreadParams, allowed: Ids | None) -> Any:
+        given = self._params(gains, params, allowed)
+        return self._read(cypher("spread_procedure"), seeds=_lists(seeds), params=given)
 
     def _spread_in_cypher(self, seeds: SEEDS, gains: Doubles, params: SpreadParams, allowed: Ids | None) -> Any:
         flat = [[row, int(id), float(energy)] for row, pairs in enumerate(seeds) for id, energy in pairs]

@@ -260,8 +260,8 @@ class Neo4jGraphStore:
         gains: Doubles,
         params: SpreadParams,
         allowed: Ids | None = None,
-    ) -> Activations:
-        """What is activated by the seeds of each query, in one round trip."""
+    ) -> Activations | None:
+        """What is activated by the seeds of each query, in one round trip; None where it would be too much for that."""
         return self.procedures.spread(seeds, gains, params, allowed)
 
     def explain(
