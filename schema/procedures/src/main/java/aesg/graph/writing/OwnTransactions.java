@@ -24,21 +24,27 @@ final class OwnTransactions {
     private static final long LONGEST_PAUSE_MS = 200;
 
     private final GraphDatabaseService database;
+    private final long seconds;
 
     OwnTransactions(GraphDatabaseService database) {
+        this(database, SECONDS);
+    }
+
+    OwnTransactions(GraphDatabaseService database, long seconds) {
         this.database = database;
+        this.seconds = seconds;
     }
 
     /** Does work in one transaction and commits it. What the work throws undoes it. */
     <T> T commit(Function<Transaction, T> work) {
         for (int attempt = 1; ; attempt++) {
-            try (Transaction tx = database.beginTx(SECONDS, TimeUnit.SECONDS)) {
+            try (Transaction tx = database.beginTx(seconds, TimeUnit.SECONDS)) {
                 T result = work.apply(tx);
                 tx.commit();
                 return result;
             } catch (TransactionTerminatedException ended) {
                 throw new Refusal(
-                        "a transaction of its own did not end within " + SECONDS + " s",
+                        "a transaction of its own did not end within " + seconds + " s",
                         "locks that are to be had: call it on its own, not in a transaction that wrote before",
                         ended);
             } catch (TransientFailureException | NotFoundException met) {

@@ -15,14 +15,20 @@ final class Pruning {
     private final TerminationGuard guard;
     private final Head head;
     private final int batch;
+    private final int round;
     private long pruned;
     private long batches;
 
     Pruning(OwnTransactions transactions, TerminationGuard guard, Head head, int batch) {
+        this(transactions, guard, head, batch, ROUND);
+    }
+
+    Pruning(OwnTransactions transactions, TerminationGuard guard, Head head, int batch, int round) {
         this.transactions = transactions;
         this.guard = guard;
         this.head = head;
         this.batch = batch;
+        this.round = round;
     }
 
     /** How many concepts went. */
@@ -60,16 +66,16 @@ final class Pruning {
         long before = -1;
         while (pruned < limit && pruned > before) { // a round in which all were used meanwhile is the last
             before = pruned;
-            long wanted = Math.min(ROUND, limit - pruned);
+            long wanted = Math.min(round, limit - pruned);
             long[] weakest = transactions.read(tx -> Expiry.weakest(tx, head.memory(), head.epoch(), wanted));
-            round(weakest);
+            remove(weakest);
             if (weakest.length < wanted) {
                 return;
             }
         }
     }
 
-    private void round(long[] candidates) {
+    private void remove(long[] candidates) {
         for (int at = 0; at < candidates.length; ) {
             guard.check();
             int from = at;

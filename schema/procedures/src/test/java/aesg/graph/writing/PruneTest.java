@@ -167,6 +167,21 @@ class PruneTest {
     }
 
     @Test
+    void moreThanAreSortedAtOnceGoInRounds() {
+        World.concepts(memory, 1, 25, 10L);
+        OwnTransactions transactions = new OwnTransactions(World.DATABASE);
+        Head head = transactions.read(tx -> Head.of(tx, memory));
+        Pruning limited = new Pruning(transactions, () -> {}, head, 4, 5);
+        limited.run(12);
+        assertEquals(List.of(12L, 5L), List.of(limited.pruned(), limited.batches()));
+        assertEquals(13L, value("MATCH (c:Concept {memory: $memory}) RETURN min(c.id)", memory));
+        Pruning whole = new Pruning(transactions, () -> {}, head, 4, 5);
+        whole.run(Long.MAX_VALUE);
+        assertEquals(List.of(13L, 5L), List.of(whole.pruned(), whole.batches()));
+        assertEquals(TRUE, World.miscounted(memory));
+    }
+
+    @Test
     void twentyThousandGoInBatches() {
         World.concepts(memory, 1, 20_000, 10L);
         World.concepts(memory, 100_000, 100, null);
