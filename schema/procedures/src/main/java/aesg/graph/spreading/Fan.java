@@ -1,8 +1,6 @@
 package aesg.graph.spreading;
 
-import aesg.graph.Rows;
 import java.util.Arrays;
-import org.neo4j.graphdb.Node;
 import org.neo4j.graphdb.Relationship;
 
 /** The edges of one concept that carry energy, while they are read: of too many, the strongest stay. */
@@ -10,29 +8,29 @@ final class Fan {
     private int size;
     private double[] strengths = new double[64];
     private int[] targets = new int[64];
+    private long[] ids = new long[64];
     private int[] arcs = new int[64];
     private Relationship[] drawn = new Relationship[64];
-    private Node[] ends = new Node[64];
 
     void clear() {
         size = 0;
     }
 
-    /** {@code arc}: the type's code * 2, and 1 more backward. */
-    void add(double strength, int target, int arc, Relationship edge, Node end) {
+    /** {@code id} is the target's; {@code arc}: the type's code * 2, and 1 more backward. */
+    void add(double strength, int target, long id, int arc, Relationship edge) {
         if (size == targets.length) {
             int room = 2 * size;
             strengths = Arrays.copyOf(strengths, room);
             targets = Arrays.copyOf(targets, room);
+            ids = Arrays.copyOf(ids, room);
             arcs = Arrays.copyOf(arcs, room);
             drawn = Arrays.copyOf(drawn, room);
-            ends = Arrays.copyOf(ends, room);
         }
         strengths[size] = strength;
         targets[size] = target;
+        ids[size] = id;
         arcs[size] = arc;
-        drawn[size] = edge;
-        ends[size++] = end;
+        drawn[size++] = edge;
     }
 
     double strength(int place) {
@@ -61,7 +59,6 @@ final class Fan {
         if (size > most) {
             Integer[] order = new Integer[size];
             Arrays.setAll(order, i -> i);
-            long[] ids = idsOfTies(most);
             Arrays.sort(order, (a, b) -> {
                 int byStrength = Double.compare(strengths[b], strengths[a]);
                 int byId = byStrength != 0 ? byStrength : Long.compare(ids[a], ids[b]);
@@ -72,30 +69,18 @@ final class Fan {
         return size;
     }
 
-    /** The ids of those ends that are as strong as the last that may stay: only between these do ids decide. */
-    private long[] idsOfTies(int most) {
-        double[] sorted = Arrays.copyOf(strengths, size);
-        Arrays.sort(sorted);
-        double last = sorted[size - most];
-        long[] ids = new long[size];
-        for (int i = 0; i < size; i++) {
-            ids[i] = strengths[i] == last ? Rows.whole(ends[i], "id", Long.MAX_VALUE) : 0;
-        }
-        return ids;
-    }
-
     private void keep(Integer[] order, int most) {
         double[] strength = strengths.clone();
         int[] target = targets.clone();
+        long[] id = ids.clone();
         int[] arc = arcs.clone();
         Relationship[] edge = drawn.clone();
-        Node[] end = ends.clone();
         for (int i = 0; i < most; i++) {
             strengths[i] = strength[order[i]];
             targets[i] = target[order[i]];
+            ids[i] = id[order[i]];
             arcs[i] = arc[order[i]];
             drawn[i] = edge[order[i]];
-            ends[i] = end[order[i]];
         }
         size = most;
     }

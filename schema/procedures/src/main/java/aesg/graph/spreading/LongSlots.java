@@ -43,6 +43,11 @@ final class LongSlots {
         return size - 1;
     }
 
+    void clear() {
+        Arrays.fill(slots, -1);
+        size = 0;
+    }
+
     private int place(long key) {
         int mask = keys.length - 1;
         long mixed = key * 0x9E3779B97F4A7C15L; // Fibonacci hashing (Knuth, TAOCP 3, 6.4)

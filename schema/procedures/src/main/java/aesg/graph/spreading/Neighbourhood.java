@@ -2,11 +2,13 @@ package aesg.graph.spreading;
 
 import aesg.graph.Rows;
 import java.util.Arrays;
+import java.util.Map;
 import org.neo4j.graphdb.Direction;
 import org.neo4j.graphdb.Node;
+import org.neo4j.graphdb.NotFoundException;
 import org.neo4j.graphdb.Relationship;
 import org.neo4j.graphdb.RelationshipType;
-import org.neo4j.graphdb.Transaction;
+import org.neo4j.procedure.TerminationGuard;
 
 /**
  * The part of a memory that one call has seen: concepts by slot, and the arcs of those that passed energy on.
@@ -16,10 +18,17 @@ import org.neo4j.graphdb.Transaction;
  */
 final class Neighbourhood {
     private static final int UNREAD = -1;
-    private static final long NO_REGION = Long.MIN_VALUE;
-    private static final long UNKNOWN_REGION = Long.MIN_VALUE + 1;
+    private static final String[] COLUMNS = {"memory", "id", "region_id"};
+    private static final long NONE = Long.MIN_VALUE;
+    private static final byte UNKNOWN = 0;
+    private static final byte CONCEPT = 1;
+    private static final byte STRANGER = 2;
+    private static final int ROOM = 250_000; // concepts; some 100 bytes each
+    private static final int ROOM_FOR_ARCS = 2_000_000; // 12 bytes each
+    private static final int BETWEEN_LOOKS = 1024;
 
     private final String memory;
+    private final TerminationGuard guard;
     private final Vocabulary vocabulary;
     private final RelationshipType[] types;
     private final SpreadParams params;
@@ -27,6 +36,8 @@ final class Neighbourhood {
 
     private final LongSlots slots = new LongSlots(1024);
     private Node[] nodes = new Node[1024];
+    private byte[] standings = new byte[1024];
+    private long[] ids = new long[1024];
     private long[] regions = new long[1024];
     private int[] first = new int[1024];
     private int[] degree = new int[1024];
@@ -37,11 +48,12 @@ final class Neighbourhood {
     private Relationship[] drawn;
     private final Fan fan = new Fan();
 
-    /** With {@code keeping}, the relationship of each arc is kept. */
-    Neighbourhood(Transaction tx, String memory, Vocabulary vocabulary, SpreadParams params, boolean keeping) {
-        this.memory = memory;
+    /** With {@code keeping}, the relationship of each arc is kept, and no arc is forgotten. */
+    Neighbourhood(Call call, Vocabulary vocabulary, SpreadParams params, boolean keeping) {
+        this.memory = call.memory();
+        this.guard = call.guard();
         this.vocabulary = vocabulary;
-        this.types = vocabulary.carrying(tx);
+        this.types = vocabulary.carrying(call.transaction());
         this.params = params;
         this.keeping = keeping;
         this.drawn = new Relationship[keeping ? targets.length : 0];
@@ -55,6 +67,11 @@ final class Neighbourhood {
         return nodes[slot];
     }
 
+    /** The id of a concept that {@link #belongs}. */
+    long id(int slot) {
+        return ids[slot];
+    }
+
     int target(int arc) {
         return targets[arc];
     }
@@ -64,8 +81,16 @@ final class Neighbourhood {
         return shares[arc];
     }
 
+    /** The edge that an arc is one side of; only with {@code keeping}. */
     Relationship relationship(int arc) {
         return drawn[arc];
+    }
+
+    /** The code of an arc's type * 2, and 1 more if it leads against its edge's direction. */
+    @SuppressWarnings("deprecation")
+    int code(int arc) {
+        int backward = drawn[arc].getEndNodeId() == nodes[targets[arc]].getId() ? 0 : 1;
+        return vocabulary.code(drawn[arc].getType()) * 2 + backward;
     }
 
     /** Where a concept's arcs begin; {@link #degree} says how many there are. Reads them when first asked. */
@@ -80,9 +105,28 @@ final class Neighbourhood {
         return degree[slot];
     }
 
-    /** Whether what is in a slot is a concept of this memory: somebody may have drawn an edge to something else. */
+    /**
+     * Whether what is in a slot is a concept of this memory: somebody may have drawn an edge to something else, or deleted
+     * it meanwhile. Reads what there is to know of it when first asked.
+     */
     boolean belongs(int slot) {
-        return Rows.isConcept(nodes[slot], memory);
+        if (standings[slot] == UNKNOWN) {
+            standings[slot] = look(slot) ? CONCEPT : STRANGER;
+        }
+        return standings[slot] == CONCEPT;
+    }
+
+    private boolean look(int slot) {
+        try {
+            Map<String, Object> known = nodes[slot].getProperties(COLUMNS); // one walk for all three
+            ids[slot] = known.get("id") instanceof Long id ? id : NONE;
+            regions[slot] = known.get("region_id") instanceof Long region ? region : NONE;
+            return known.get("id") instanceof Long
+                    && memory.equals(known.get("memory"))
+                    && nodes[slot].hasLabel(Rows.CONCEPT);
+        } catch (NotFoundException deletedMeanwhile) {
+            return false;
+        }
     }
 
     @SuppressWarnings("deprecation") // numbers are what a hash table of primitives takes; they hold within a transaction
@@ -90,33 +134,48 @@ final class Neighbourhood {
         int known = slots.size();
         int slot = slots.put(node.getId());
         if (slot == known) {
-            makeRoom(slot);
+            lengthenTo(slot);
             nodes[slot] = node;
-            regions[slot] = UNKNOWN_REGION;
+            standings[slot] = UNKNOWN;
             degree[slot] = UNREAD;
         }
         return slot;
     }
 
-    private void makeRoom(int slot) {
+    private void lengthenTo(int slot) {
         if (slot < nodes.length) {
             return;
         }
         int room = 2 * nodes.length;
         nodes = Arrays.copyOf(nodes, room);
+        standings = Arrays.copyOf(standings, room);
+        ids = Arrays.copyOf(ids, room);
         regions = Arrays.copyOf(regions, room);
         first = Arrays.copyOf(first, room);
         degree = Arrays.copyOf(degree, room);
     }
 
-    private long region(int slot) {
-        if (regions[slot] == UNKNOWN_REGION) {
-            regions[slot] = Rows.whole(nodes[slot], "region_id", NO_REGION);
+    /** Between queries: forgets everything, slots too, if it has become much and need not be kept. */
+    void makeRoom() {
+        if (slots.size() > ROOM && !keeping) {
+            Arrays.fill(nodes, 0, slots.size(), null);
+            slots.clear();
+            arcs = 0;
+        } else {
+            makeRoomForArcs();
         }
-        return regions[slot];
+    }
+
+    /** Slots hold, and arcs that are wanted again are read again. */
+    private void makeRoomForArcs() {
+        if (arcs > ROOM_FOR_ARCS && !keeping) {
+            Arrays.fill(degree, 0, slots.size(), UNREAD);
+            arcs = 0;
+        }
     }
 
     private void read(int slot) {
+        makeRoomForArcs();
         fan.clear();
         if (types.length > 0 && belongs(slot)) {
             gather(slot);
@@ -124,7 +183,7 @@ final class Neighbourhood {
         first[slot] = arcs;
         degree[slot] = fan.cut(params.maxFanout());
         double divisor = Math.pow(Math.max(1, fan.total()), params.fan());
-        makeRoomForArcs(degree[slot]);
+        lengthenBy(degree[slot]);
         for (int i = 0; i < degree[slot]; i++) {
             targets[arcs] = fan.target(i);
             shares[arcs] = params.decay() * fan.strength(i) / divisor;
@@ -135,31 +194,46 @@ final class Neighbourhood {
         }
     }
 
-    @SuppressWarnings("deprecation")
     private void gather(int slot) {
-        Node node = nodes[slot];
-        long id = node.getId();
-        long home = params.regionMultiplier() == 1 ? NO_REGION : region(slot);
-        try (var found = node.getRelationships(Direction.BOTH, types)) {
+        try (var found = nodes[slot].getRelationships(Direction.BOTH, types)) {
+            int looks = 0;
             for (Relationship edge : found) {
-                boolean forward = edge.getStartNodeId() == id;
-                int code = vocabulary.code(edge.getType());
-                double gain = vocabulary.gain(code, forward);
-                if (gain > 0 && edge.getProperty("weight", null) instanceof Number weight) {
-                    int target = slot(forward ? edge.getEndNode() : edge.getStartNode());
-                    double strength = weight.floatValue() * gain; // weights are float32 wherever they are stored
-                    if (home != NO_REGION && region(target) == home) {
-                        strength *= params.regionMultiplier();
-                    }
-                    if (strength > 0 && target != slot) {
-                        fan.add(strength, target, code * 2 + (forward ? 0 : 1), edge, nodes[target]);
-                    }
+                if (++looks % BETWEEN_LOOKS == 0) {
+                    guard.check();
+                }
+                consider(slot, edge);
+            }
+        } catch (NotFoundException deletedMeanwhile) {
+            // What was read of it before counts.
+        }
+    }
+
+    @SuppressWarnings("deprecation")
+    private void consider(int slot, Relationship edge) {
+        boolean forward = edge.getStartNodeId() == nodes[slot].getId();
+        int code = vocabulary.code(edge.getType());
+        double strength = weight(edge, vocabulary.gain(code, forward));
+        if (strength > 0) {
+            int target = slot(forward ? edge.getEndNode() : edge.getStartNode());
+            if (target != slot && belongs(target)) {
+                strength *= regions[slot] != NONE && regions[slot] == regions[target] ? params.regionMultiplier() : 1;
+                if (strength > 0 && strength < Double.POSITIVE_INFINITY) {
+                    fan.add(strength, target, ids[target], code * 2 + (forward ? 0 : 1), edge);
                 }
             }
         }
     }
 
-    private void makeRoomForArcs(int more) {
+    /** Weight times gain; 0 of what has no weight. Weights are float32 wherever they are stored. */
+    private static double weight(Relationship edge, double gain) {
+        try {
+            return gain > 0 && edge.getProperty("weight", null) instanceof Number weight ? weight.floatValue() * gain : 0;
+        } catch (NotFoundException deletedMeanwhile) {
+            return 0;
+        }
+    }
+
+    private void lengthenBy(int more) {
         if (arcs + more <= targets.length) {
             return;
         }

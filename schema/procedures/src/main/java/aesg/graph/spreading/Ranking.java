@@ -42,11 +42,10 @@ final class Ranking {
     }
 
     private void add(List<Ranked> tied, int slot, double activation) {
-        Node node = graph.node(slot);
         if (graph.belongs(slot)) {
-            long id = (Long) node.getProperty("id");
+            long id = graph.id(slot);
             if (params.allowed() == null || params.allowed().get(id) >= 0) {
-                tied.add(new Ranked(node, id, activation));
+                tied.add(new Ranked(graph.node(slot), id, activation));
             }
         }
     }

@@ -3,37 +3,37 @@ package aesg.graph.spreading;
 import aesg.graph.Params;
 import aesg.graph.Refusal;
 import aesg.graph.Rows;
+import java.util.ArrayList;
 import java.util.List;
 import org.neo4j.graphdb.Node;
-import org.neo4j.graphdb.Transaction;
 
-/** Where the energy of one query begins: slots of concepts and what each has. A concept given twice has both. */
-record Seeds(int[] slots, double[] energies) {
+/** Where the energy of one query begins: concepts and what each has. A concept given twice has both. */
+record Seeds(List<Node> nodes, double[] energies) {
     /** From a list of pairs of id and energy; {@code name} is what it is called where it was given. */
-    static Seeds of(Object given, String name, Transaction tx, String memory, Neighbourhood graph, boolean skipMissing) {
+    static Seeds of(Object given, String name, Call call, boolean skipMissing) {
         if (!(given instanceof List<?> pairs)) {
             throw new Refusal(name + " is " + Params.shown(given), "a list of [id, energy]");
         }
-        int[] slots = new int[pairs.size()];
+        List<Node> nodes = new ArrayList<>();
         double[] energies = new double[pairs.size()];
-        int lit = 0;
         for (Object pair : pairs) {
+            call.guard().check();
             if (!(pair instanceof List<?> both) || both.size() != 2 || !(both.get(0) instanceof Long id)) {
                 throw new Refusal(name + " has " + Params.shown(pair), "[id, energy]");
             }
             double energy = energy(both.get(1), name, id);
-            Node node = Rows.concept(tx, memory, id);
+            Node node = Rows.concept(call.transaction(), call.memory(), id);
             if (node == null && !skipMissing) {
                 throw new Refusal(
-                        name + " has the id " + id + ", which is no concept of the memory '" + memory + "'",
+                        name + " has the id " + id + ", which is no concept of the memory '" + call.memory() + "'",
                         "ids of concepts, or params.missing = 'skip'");
             }
             if (node != null && energy > 0) {
-                slots[lit] = graph.slot(node);
-                energies[lit++] = energy;
+                energies[nodes.size()] = energy;
+                nodes.add(node);
             }
         }
-        return new Seeds(java.util.Arrays.copyOf(slots, lit), java.util.Arrays.copyOf(energies, lit));
+        return new Seeds(nodes, energies);
     }
 
     private static double energy(Object given, String name, long id) {

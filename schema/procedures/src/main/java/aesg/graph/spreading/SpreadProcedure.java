@@ -48,10 +48,10 @@ public final class SpreadProcedure {
         }
         SpreadParams params = SpreadParams.ofSpread(head, given);
         Vocabulary vocabulary = new Vocabulary(head, given.get("gains"));
-        Neighbourhood graph = new Neighbourhood(transaction, memory, vocabulary, params, false);
+        Call call = new Call(transaction, guard, memory);
+        Neighbourhood graph = new Neighbourhood(call, vocabulary, params, false);
         List<Seeds> queries = IntStream.range(0, seeds.size())
-                .mapToObj(row ->
-                        Seeds.of(seeds.get(row), "seeds[" + row + "]", transaction, memory, graph, params.skipMissing()))
+                .mapToObj(row -> Seeds.of(seeds.get(row), "seeds[" + row + "]", call, params.skipMissing()))
                 .toList();
         Spreading spreading = new Spreading(graph, params, guard);
         Ranking ranking = new Ranking(graph, spreading, params);

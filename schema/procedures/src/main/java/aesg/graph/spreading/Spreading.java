@@ -2,6 +2,7 @@ package aesg.graph.spreading;
 
 import aesg.graph.Refusal;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.neo4j.procedure.TerminationGuard;
 
 /**
@@ -23,6 +24,7 @@ final class Spreading {
     private Ints lit = new Ints();
     private Ints reached = new Ints();
     private final Ints touched = new Ints();
+    private int fresh; // reached in this pulse for the first time
 
     Spreading(Neighbourhood graph, SpreadParams params, TerminationGuard guard) {
         this.graph = graph;
@@ -32,32 +34,56 @@ final class Spreading {
 
     /** The slots that energy reached, in no order, until the next run; {@link #activation} says how much. */
     Ints run(Seeds seeds) {
-        clear();
-        for (int i = 0; i < seeds.slots().length; i++) {
-            pass(seeds.slots()[i], seeds.energies()[i]);
-        }
-        arrive();
+        begin(seeds);
         for (int pulse = 0; pulse < params.steps(); pulse++) {
-            for (int i = 0; i < lit.size(); i++) {
-                if (i % BETWEEN_LOOKS == 0) {
-                    guard.check();
-                }
-                passOn(lit.get(i));
-            }
-            arrive();
+            pulse();
         }
         return touched;
+    }
+
+    /** Gives the seeds their energy, and takes all other away. */
+    void begin(Seeds seeds) {
+        clear();
+        graph.makeRoom();
+        for (int i = 0; i < seeds.nodes().size(); i++) {
+            pass(graph.slot(seeds.nodes().get(i)), seeds.energies()[i]);
+        }
+        arrive();
+    }
+
+    /** One pulse. */
+    void pulse() {
+        for (int i = 0; i < lit.size(); i++) {
+            if (i % BETWEEN_LOOKS == 0) {
+                guard.check();
+            }
+            if (passes(lit.get(i))) {
+                passOn(lit.get(i));
+            }
+        }
+        arrive();
     }
 
     double activation(int slot) {
         return activation[slot];
     }
 
+    /** What reached a slot in the last pulse alone. */
+    double energy(int slot) {
+        return slot < now.length ? now[slot] : 0;
+    }
+
+    /** The slots that pass energy on in the next pulse, ascending. */
+    int[] passing() {
+        return IntStream.range(0, lit.size()).map(lit::get).filter(this::passes).sorted().toArray();
+    }
+
+    private boolean passes(int slot) {
+        return now[slot] >= params.minEnergy();
+    }
+
     private void passOn(int slot) {
         double energy = now[slot];
-        if (energy < params.minEnergy()) {
-            return;
-        }
         int first = graph.first(slot);
         for (int arc = first; arc < first + graph.degree(slot); arc++) {
             pass(graph.target(arc), energy * graph.share(arc));
@@ -70,6 +96,9 @@ final class Spreading {
         }
         if (next[slot] == 0 && energy > 0) {
             reached.add(slot);
+            if (activation[slot] == 0) {
+                visit();
+            }
         }
         next[slot] += energy;
     }
@@ -93,7 +122,11 @@ final class Spreading {
             }
             activation[slot] += now[slot];
         }
-        if (touched.size() > params.maxVisited()) {
+        fresh = 0;
+    }
+
+    private void visit() {
+        if (touched.size() + ++fresh > params.maxVisited()) {
             throw new Refusal(
                     "one query reached more than params.max_visited = " + params.maxVisited() + " concepts",
                     "a query that reaches fewer (fewer steps, a higher min_energy), or a larger max_visited");
