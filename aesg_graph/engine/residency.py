@@ -145,8 +145,8 @@ class Residency:
         """Carry a journalled batch out on the cache."""
         for operation in batch.operations:
             self.cache.apply(operation, batch.sequence, batch.at)
-            if not self.cache.complete:
-                doomed = doomed_ids(operation)
+            doomed = doomed_ids(operation)
+            if doomed.size:  # also while all is here: others may come, and something must make room
                 gone = doomed[self.cache.lookup(doomed) < 0]
                 self._leaving.update(dict.fromkeys(gone.tolist(), batch.sequence))
 

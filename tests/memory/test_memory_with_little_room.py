@@ -352,3 +352,19 @@ def test_concepts_that_come_and_go_are_counted_right(opened):
         memory.flush()
         assert memory.storage.node_count == memory.engine.residency.graph.count().concepts
     assert memory.storage.node_count <= 300
+
+
+def test_what_was_removed_while_all_was_resident_stays_away_when_others_must_make_room(opened):
+    """Its removal is still on its way to the stores when the cache can no longer hold everything."""
+    memory = opened(stores=tiny_cache())
+    memory.train(False)
+    ids = memory.create(rows(ROOM - 4, 1), rows(ROOM - 4, 2, V))
+    memory.flush()
+    assert memory.engine.residency.cache.complete
+    with memory.engine.recorder.attendant().still():
+        memory.remove(ids[:1])
+        memory.create(rows(ROOM, 3), rows(ROOM, 4, V))
+        assert not memory.engine.residency.cache.complete
+        recalled = memory.retrieve(rows(ROOM - 4, 1)[:1])
+        assert int(ids[0]) not in recalled.ids
+    memory.flush()
