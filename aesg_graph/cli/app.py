@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aesg_graph.cli import caring, looking, migrating, moving, plugin, status
+from aesg_graph.cli import caring, forgetting, looking, migrating, moving, plugin, status
 
 HELP = """Look into a memory of aesg-graph, and care for it.
 
@@ -27,7 +27,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (*looking.COMMANDS, *caring.COMMANDS, *moving.COMMANDS, status.status, plugin.plugin):
+for command in (
+    *(*looking.COMMANDS, *caring.COMMANDS, *moving.COMMANDS, *forgetting.COMMANDS),
+    *(status.status, plugin.plugin),
+):
     app.command()(command)
 app.add_typer(migrating.group, name="migrate")
 

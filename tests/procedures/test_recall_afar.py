@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aesg_graph.concepts import NO_ID
-from tests.served.world import CONFIG, D, V, teach, vectors
+from tests.served.world import CONFIG, V, teach, vectors
 
 N, EDGES, LITTLE = 300, 1200, 8192
 WIDE = replace(CONFIG, top_k=12, novelty_explanation_threshold=0.01)

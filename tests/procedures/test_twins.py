@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from aesg_graph.activation import SpreadParams
-from aesg_graph.settings import StoreSettings
 from aesg_graph.stores.neo4j.connecting import Connection
 from aesg_graph.stores.neo4j.procedures import Procedures
 from tests.activation.spreading_scenes import RELATIONS, Scene, agrees_with_reference, scenes
