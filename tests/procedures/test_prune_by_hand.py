@@ -91,6 +91,20 @@ def test_every_cache_follows_and_whoever_has_the_lease_sweeps(aged, call, served
     assert_cache_is_true(other)
 
 
+def test_a_cache_with_little_room_follows_too(aged, call, opened):
+    engine, ids = aged
+    engine.create(vectors(300, 5), vectors(300, 6, V))
+    engine.flush()
+    little = opened("b", QUICK, cache_bytes=4096)
+    assert little.recall(little.query(KEYS)).seeds.ids[:, 0].tolist() == ids.tolist()
+    assert not little.residency.cache.complete
+    call("CALL aesg.prune($m)")
+    little.refresh()
+    found = little.recall(little.query(KEYS))
+    assert not np.isin(ids[USED:], found.ids).any()
+    assert little.recorder.concepts == USED + 300
+
+
 def test_whoever_was_not_given_the_lease_tries_again(aged, call, served, opened):
     engine, ids = aged
     other = opened("b", QUICK)
