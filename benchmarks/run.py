@@ -4,6 +4,7 @@
     python benchmarks/run.py --quick              the same, small (about a minute)
     python benchmarks/run.py --only retrieve --sizes 10000,100000
     python benchmarks/run.py --only served --sizes 100000      on servers that it starts (needs Java 17 and Maven)
+    python benchmarks/run.py --only procedures --sizes 200000,1000000
 
 Run it on a machine that does nothing else: what else runs is in the figures too.
 """
@@ -21,6 +22,7 @@ import consolidation
 import learning
 import memory_use
 import opening
+import procedures
 import reporting
 import retrieve
 import scaling
@@ -38,8 +40,9 @@ SUBJECTS: dict[str, tuple[str, Callable[[Setting], list[Figure]]]] = {
     "consolidation": (consolidation.TITLE, consolidation.measure),
     "memory_use": (memory_use.TITLE, memory_use.measure),
     "served": (served.TITLE, served.measure),
+    "procedures": (procedures.TITLE, procedures.measure),
 }
-WITH_SERVERS = ("served",)
+WITH_SERVERS = ("served", "procedures")
 """What needs Java for a Neo4j: measured when it is asked for."""
 QUICK_SIZES = (1_000, 10_000)
 

@@ -66,14 +66,15 @@ class Neo4jServer(ChildServer):
 
     @classmethod
     def create(cls, root: Path, version: str | None = None, plugins: tuple[Path, ...] = (), conf: str = "") -> Self:
-        """A new server below ``root``, started. ``conf`` is added to its configuration."""
+        """A new server below ``root``, started. Settings in ``conf`` are added to its own, or take their place."""
         version = version or os.environ.get("AESG_TEST_NEO4J_VERSION", LTS)
         for folder in ("conf", "data", "logs", "plugins"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         for plugin in plugins:
             shutil.copy(plugin, root / "plugins")
         server = cls(root, version)
-        (root / "conf" / "neo4j.conf").write_text(CONF.format(bolt=server.port) + conf)
+        settings = dict(line.split("=", 1) for line in (CONF.format(bolt=server.port) + conf).splitlines() if line)
+        (root / "conf" / "neo4j.conf").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         server.start()
         return server
 
