@@ -85,7 +85,8 @@ final class PruneBatch implements Function<Transaction, PruneBatch.Done> {
 
     private boolean isDue(Node candidate) {
         try {
-            return Rows.isConcept(candidate, memory) && Rows.whole(candidate, "expires_epoch", Long.MAX_VALUE) <= epoch;
+            return Rows.isConcept(candidate, memory)
+                    && Rows.number(candidate, "expires_epoch", Double.POSITIVE_INFINITY) <= epoch;
         } catch (NotFoundException gone) {
             return false;
         }

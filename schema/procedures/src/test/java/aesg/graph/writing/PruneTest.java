@@ -186,11 +186,11 @@ class PruneTest {
         World.concepts(memory, 1, 20_000, 10L);
         World.concepts(memory, 100_000, 100, null);
         World.run(
-                "MATCH (c:Concept {memory: $memory}) WHERE c.id < 100000 "
+                "MATCH (c:Concept {memory: $memory}) WHERE c.id <= 2000 "
                         + "MATCH (d:Concept {memory: $memory, id: 100000 + c.id % 100}) "
                         + "CREATE (c)-[:CAUSAL {weight: 0.5}]->(d)",
                 Map.of("memory", memory));
-        World.run("MATCH (w:Writer {memory: $memory, id: 7}) SET w.edges = 20000", Map.of("memory", memory));
+        World.run("MATCH (w:Writer {memory: $memory, id: 7}) SET w.edges = 2000", Map.of("memory", memory));
         Map<String, Object> done = prune("{batch: 1500}");
         assertEquals(List.of(20_000L, 14L), List.of(done.get("pruned"), done.get("batches")));
         assertEquals(TRUE, World.miscounted(memory));
