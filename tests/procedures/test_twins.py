@@ -1,4 +1,4 @@
-"""Procedures and their twins in plain Cypher do the same: on random graphs, and on the same memory aged at random."""
+"""Spreading by the plugin, in plain Cypher, by the kernel and by the reference is the same on every graph."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from aesg_graph.concepts import NO_REGION
+from aesg_graph.errors import AESGMemoryError
 from aesg_graph.stores.neo4j.connecting import Connection
 from aesg_graph.stores.neo4j.procedures import Procedures
 from tests.activation.spreading_scenes import RELATIONS, Scene, agrees_with_reference, scenes
@@ -54,12 +56,15 @@ def gains_of(scene: Scene) -> Any:
     return gains
 
 
-def answers(both: Any, scene: Scene, allowed: Any = None) -> list[list[list[tuple[int, float]]]]:
+def answers(
+    both: Any, scene: Scene, allowed: Any = None, drawn: str = "RETURN 1"
+) -> list[list[list[tuple[int, float]]]]:
     """What procedures and twins give for each query."""
     session, *ways = both
     told = []
     with session.begin_transaction() as transaction:
         put(transaction, MEMORY, scene)
+        transaction.run(drawn, memory=MEMORY).consume()
         for way in ways:
             way.connection.transaction = transaction
             found = way.spread(scene.queries, gains_of(scene), scene.params, allowed)
@@ -75,6 +80,40 @@ def answers(both: Any, scene: Scene, allowed: Any = None) -> list[list[list[tupl
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scenes().map(without_loops))
 def test_reference_procedure_and_twin_agree(both: Any, scene: Scene) -> None:
-    for way in answers(both, scene):
+    kernel = [scene.by_kernel(row) for row in range(len(scene.queries))]
+    for way in (kernel, *answers(both, scene)):
         for row, given_ in enumerate(way):
             assert agrees_with_reference(scene, given_, row)
+
+
+CHAIN = Scene(
+    regions={1: 0, 2: 0, 3: NO_REGION, 4: NO_REGION},
+    edges=[(1, 2, 2, 0.5), (2, 3, 2, 0.5), (1, 4, 2, 0.25)],
+    queries=[((1, 0.6), (1, 0.4), (99, 1.0)), (), ((3, 0.5),)],
+)
+STRANGERS = """
+MATCH (a:Concept {memory: $memory, id: 1}), (b:Concept {memory: $memory, id: 4})
+CREATE (a)-[:OWN {weight: 1.0}]->(b), (a)-[:CAUSAL {weight: 1.0}]->(:Concept {memory: 'another', id: 2}),
+       (a)-[:CAUSAL {weight: 1.0}]->(:Note {memory: $memory, id: 7}), (a)-[:INFERENCE]->(b)
+"""
+
+
+def test_strangers_take_no_part(both: Any) -> None:
+    """What people draw beside a memory's edges, seeds that do not exist, and an empty query."""
+    alone, among = answers(both, CHAIN), answers(both, CHAIN, drawn=STRANGERS)
+    assert alone[0] == among[0]
+    for way in (*alone, *among):
+        assert [[id for id, _ in row] for row in way] == [[1, 2, 3, 4], [], [3]]
+        assert dict(way[0]) == pytest.approx({1: 1.0, 2: 0.6, 3: 0.24, 4: 0.2})
+
+
+def test_only_what_is_allowed_is_a_result(both: Any) -> None:
+    for way in answers(both, CHAIN, allowed=np.array([3, 4])):
+        assert [[id for id, _ in row] for row in way] == [[3, 4], [], [3]]
+
+
+@pytest.mark.parametrize("energy", [-1.0, float("nan"), float("inf")])
+def test_energies_that_are_none_are_refused(both: Any, energy: float) -> None:
+    for way in both[1:]:
+        with pytest.raises(AESGMemoryError, match="finite and at least 0"):
+            way.spread([[(1, energy)]], GAINS, CHAIN.params)
