@@ -9,6 +9,9 @@ settings.register_profile("house", deadline=None, derandomize=True, max_examples
 settings.register_profile("deep", deadline=None, max_examples=5000)
 settings.load_profile("house")
 
+# The public suites' assertions explain themselves as those of test modules do, whichever test imports them first.
+pytest.register_assert_rewrite("aesg_graph.stores.testing")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=200, help="how often the crash test kills a learning process")

@@ -38,6 +38,7 @@ final class Explaining {
 
     /** The strongest paths from the seeds to the target, in falling order of energy. */
     List<Way> strongest(Seeds seeds) {
+        readWithoutStrangers(seeds);
         List<int[]> passing = new ArrayList<>();
         total = 0;
         spreading.begin(seeds);
@@ -49,6 +50,15 @@ final class Explaining {
         weigh(passing);
         spreading.begin(seeds);
         return search();
+    }
+
+    private void readWithoutStrangers(Seeds seeds) {
+        int known;
+        do {
+            known = graph.strangers();
+            graph.forgetArcs();
+            spreading.run(seeds);
+        } while (graph.strangers() != known);
     }
 
     /** Backwards from the last pulse. */

@@ -42,6 +42,8 @@ final class Neighbourhood {
     private int[] first = new int[1024];
     private int[] degree = new int[1024];
 
+    private int strangers;
+
     private int arcs;
     private int[] targets = new int[8192];
     private double[] shares = new double[8192];
@@ -69,6 +71,7 @@ final class Neighbourhood {
 
     /** The id of a concept that {@link #belongs}. */
     long id(int slot) {
+        belongs(slot);
         return ids[slot];
     }
 
@@ -112,8 +115,17 @@ final class Neighbourhood {
     boolean belongs(int slot) {
         if (standings[slot] == UNKNOWN) {
             standings[slot] = look(slot) ? CONCEPT : STRANGER;
+            strangers += standings[slot] == STRANGER ? 1 : 0;
         }
         return standings[slot] == CONCEPT;
+    }
+
+    /**
+     * How many have been found not to belong. What passes energy on or is a result is looked at, and not each end of each
+     * edge: that would take as long as all the rest. When a query has found some, it is answered again without them.
+     */
+    int strangers() {
+        return strangers;
     }
 
     private boolean look(int slot) {
@@ -155,27 +167,25 @@ final class Neighbourhood {
         degree = Arrays.copyOf(degree, room);
     }
 
-    /** Between queries: forgets everything, slots too, if it has become much and need not be kept. */
+    /** Between queries: forgets everything, slots too, if it has become much. */
     void makeRoom() {
-        if (slots.size() > ROOM && !keeping) {
+        if (slots.size() > ROOM) {
             Arrays.fill(nodes, 0, slots.size(), null);
             slots.clear();
             arcs = 0;
-        } else {
-            makeRoomForArcs();
         }
     }
 
     /** Slots hold, and arcs that are wanted again are read again. */
-    private void makeRoomForArcs() {
-        if (arcs > ROOM_FOR_ARCS && !keeping) {
-            Arrays.fill(degree, 0, slots.size(), UNREAD);
-            arcs = 0;
-        }
+    void forgetArcs() {
+        Arrays.fill(degree, 0, slots.size(), UNREAD);
+        arcs = 0;
     }
 
     private void read(int slot) {
-        makeRoomForArcs();
+        if (arcs > ROOM_FOR_ARCS && !keeping) {
+            forgetArcs();
+        }
         fan.clear();
         if (types.length > 0 && belongs(slot)) {
             gather(slot);
@@ -215,13 +225,27 @@ final class Neighbourhood {
         double strength = weight(edge, vocabulary.gain(code, forward));
         if (strength > 0) {
             int target = slot(forward ? edge.getEndNode() : edge.getStartNode());
-            if (target != slot && belongs(target)) {
-                strength *= regions[slot] != NONE && regions[slot] == regions[target] ? params.regionMultiplier() : 1;
+            if (target != slot && mayBelong(slot, target)) {
+                strength *= together(slot, target) ? params.regionMultiplier() : 1;
                 if (strength > 0 && strength < Double.POSITIVE_INFINITY) {
                     fan.add(strength, target, ids[target], code * 2 + (forward ? 0 : 1), edge);
                 }
             }
         }
+    }
+
+    /** Ends are looked at closely where their region counts, or their id does, by which strong edges are told apart. */
+    private boolean mayBelong(int slot, int target) {
+        boolean closely = params.maxFanout() < Integer.MAX_VALUE || region(slot) != NONE;
+        return closely ? belongs(target) : standings[target] != STRANGER;
+    }
+
+    private boolean together(int slot, int target) {
+        return region(slot) != NONE && region(slot) == region(target);
+    }
+
+    private long region(int slot) {
+        return params.regionMultiplier() == 1 ? NONE : regions[slot];
     }
 
     /** Weight times gain; 0 of what has no weight. Weights are float32 wherever they are stored. */

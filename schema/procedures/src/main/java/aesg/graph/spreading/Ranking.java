@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import org.neo4j.graphdb.Node;
 
-/** The strongest of what energy reached: a heap gives them in falling order, so that few ids need be read. */
+/** The strongest of what a query reaches: a heap gives them in falling order, so that few ids need be read. */
 final class Ranking {
     private final Neighbourhood graph;
     private final Spreading spreading;
@@ -21,9 +21,22 @@ final class Ranking {
     /** One result. */
     record Ranked(Node node, long id, double activation) {}
 
-    /** At most {@code top_k} concepts in falling order of activation, ties by id. Takes {@code touched} apart. */
-    List<Ranked> strongest(Ints touched) {
-        heap = touched;
+    /** At most {@code top_k} concepts in falling order of activation, ties by id. */
+    List<Ranked> strongest(Seeds seeds) {
+        graph.makeRoom();
+        while (true) {
+            int strangers = graph.strangers();
+            List<Ranked> found = strongest(spreading.run(seeds));
+            if (graph.strangers() == strangers) {
+                return found;
+            }
+            graph.forgetArcs();
+        }
+    }
+
+    /** Takes a copy of {@code touched} apart. */
+    private List<Ranked> strongest(Ints touched) {
+        heap = touched.copy();
         for (int place = heap.size() / 2 - 1; place >= 0; place--) {
             sink(place);
         }

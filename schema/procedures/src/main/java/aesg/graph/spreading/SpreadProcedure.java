@@ -57,7 +57,6 @@ public final class SpreadProcedure {
         Ranking ranking = new Ranking(graph, spreading, params);
         return IntStream.range(0, queries.size())
                 .boxed()
-                .flatMap(row -> ranking.strongest(spreading.run(queries.get(row)).copy()).stream()
-                        .map(ranked -> new Recalled(row, ranked)));
+                .flatMap(row -> ranking.strongest(queries.get(row)).stream().map(ranked -> new Recalled(row, ranked)));
     }
 }

@@ -44,7 +44,6 @@ final class Spreading {
     /** Gives the seeds their energy, and takes all other away. */
     void begin(Seeds seeds) {
         clear();
-        graph.makeRoom();
         for (int i = 0; i < seeds.nodes().size(); i++) {
             pass(graph.slot(seeds.nodes().get(i)), seeds.energies()[i]);
         }
