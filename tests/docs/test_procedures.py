@@ -37,4 +37,4 @@ def test_every_example_answers(session, opened, served):
     engine.close()
     assert len(EXAMPLES) >= 7
     for example in EXAMPLES:
-        assert list(session.run(example, memory=served.memory, id=int(ids[0]))), example
+        assert list(session.run(example, memory=served.memory, id=int(ids[0]), other=int(ids[2]))), example
