@@ -1,0 +1,1 @@
+"""The parts of the WordNet demonstration: tables, keys, loading, recalling, a picture."""
