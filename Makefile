@@ -38,7 +38,8 @@ test: lint ## check style and types, run all tests, print the coverage
 	$(PYTHON) -m pytest --cov=aesg_graph --cov-report=term
 
 test-latest: $(READY) ## run the tests of the served engine on the newest Neo4j (needs Java 21 or later)
-	AESG_TEST_NEO4J_VERSION=$(LATEST_NEO4J) $(PYTHON) -m pytest tests/served tests/stores -k 'neo4j or served' -q
+	AESG_TEST_NEO4J_VERSION=$(LATEST_NEO4J) $(PYTHON) -m pytest tests/served tests/stores tests/procedures tests/docs \
+		-k 'neo4j or served or procedures or docs' -q
 
 lint: $(READY) ## check style and types alone
 	$(PYTHON) -m ruff check .

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aesg_graph.cli import caring, forgetting, looking, migrating, moving, plugin, status
+from aesg_graph.cli import caring, forgetting, looking, migrating, moving, pasting, plugin, status
 
 HELP = """Look into a memory of aesg-graph, and care for it.
 
@@ -33,6 +33,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(migrating.group, name="migrate")
+app.add_typer(pasting.group, name="cypher")
 
 
 def _version(wanted: bool) -> None:

@@ -91,21 +91,26 @@ class Recall:
         return self.ids[:, 0].copy()
 
 
+def spread_params(config: AESGConfig) -> SpreadParams:
+    """What a configuration says of spreading."""
+    return SpreadParams(
+        steps=config.spreading_activation_steps,
+        decay=config.spreading_activation_decay,
+        fan=config.fan,
+        min_energy=config.min_energy,
+        max_fanout=config.max_fanout,
+        region_multiplier=config.region_facilitation_multiplier,
+        top_k=config.top_k,
+    )
+
+
 class Recaller:
     """Answers queries from a memory's cache and stores. Runs under the engine's lock."""
 
     def __init__(self, residency: Residency, config: AESGConfig) -> None:
         self.residency = residency
         self.config = config
-        self.params = SpreadParams(
-            steps=config.spreading_activation_steps,
-            decay=config.spreading_activation_decay,
-            fan=config.fan,
-            min_energy=config.min_energy,
-            max_fanout=config.max_fanout,
-            region_multiplier=config.region_facilitation_multiplier,
-            top_k=config.top_k,
-        )
+        self.params = spread_params(config)
         self.gains = config.vocabulary.gains
         self.workspaces = Workspaces()
         self.product: Product = numpy_product

@@ -38,3 +38,10 @@ def test_every_example_answers(session, opened, served):
     assert len(EXAMPLES) >= 7
     for example in EXAMPLES:
         assert list(session.run(example, memory=served.memory, id=int(ids[0]), other=int(ids[2]))), example
+
+
+def test_of_every_procedure_the_twin_is_named():
+    procedures = [
+        signature for signature in SIGNATURES if re.match(r"aesg\.(spread|explain|due|stats|prune|conso)", signature)
+    ]
+    assert len(procedures) == PAGE.count("\nTwin: ") == 6
