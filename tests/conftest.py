@@ -1,5 +1,7 @@
 """Settings that all tests share."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -8,6 +10,9 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("deep", deadline=None, max_examples=5000)
 settings.load_profile("house")
+
+# The servers for tests import gRPC before the package does, which says why.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 # The public suites' assertions explain themselves as those of test modules do, whichever test imports them first.
 pytest.register_assert_rewrite("aesg_graph.stores.testing")
