@@ -28,7 +28,7 @@ demo-served: $(READY) ## the same memory in a real Neo4j, asked in Cypher what i
 
 plugin: $(READY) ## build the procedures for Neo4j, and say where they go (Java 17 and Maven)
 	@$(NEEDS_MAVEN)
-	cd schema/procedures && mvn -q -B package -DskipTests
+	cd schema/procedures && mvn -q -B clean package -DskipTests
 	mkdir -p $(PLUGIN) && rm -f $(PLUGIN)/*.jar && cp schema/procedures/target/aesg-procedures-*.jar $(PLUGIN)
 	.venv/bin/aesg plugin
 
