@@ -27,6 +27,8 @@ MAX_WRITER = (1 << (63 - COUNTER_BITS)) - 1
 DERIVED = "~"
 """What a name begins with that nobody gave: it was derived from text, neighbours or kind."""
 NO_REGION = -1
+CONCEPT = "concept"
+"""The kind of a concept for which none is given."""
 NO_ID = -1
 
 BUILTIN_RELATIONS = (
@@ -98,7 +100,7 @@ class Concept:
     """One concept, as a person reads it. Epochs count consolidations; times are seconds since 1970."""
 
     id: int
-    kind: str = "concept"
+    kind: str = CONCEPT
     name: str | None = None
     text: str | None = None
     source: str | None = None

@@ -107,6 +107,7 @@ class AESGMemory(EngineHolder):
         value: what the queries mean: [V], [B, V] or [B, T, V].
         learn: True or False overrides what mode and ``training`` say (INFERENCE never learns).
         kind, region: only concepts of that kind or region are seeds and results; energy may flow through others.
+            What is born of a query for a kind is of that kind.
         sources: where each row's key comes from, one string a row, kept by what is born of it, for :meth:`rekey`.
 
         Raises AESGMemoryError for wrong shapes, complex or non-finite numbers, an empty batch; nothing is learned then.

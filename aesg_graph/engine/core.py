@@ -164,6 +164,7 @@ class MemoryEngine:
             strongest=recalled.strongest,
             sequence=tags,
             sources=sources,
+            kind=query.kind,
         )
         self.recorder.make_room()
         self.steps.take(lambda step: self._plan(lesson, step))
@@ -249,7 +250,7 @@ class MemoryEngine:
 
     def _by_hand(self, operation: Operation, step: Step) -> Sequence[Operation]:
         if isinstance(operation, Create):  # what it creates explains later rows of the step
-            step.extend(operation.ids, operation.keys, operation.values)
+            step.extend(operation.ids, operation.keys, operation.values, operation.kind)
         return [operation]
 
     def room(self) -> int | None:

@@ -42,7 +42,7 @@ class Births:
         self._queries: Doubles | None = None
         self._meanings: Doubles | None = None
         if len(step):
-            self.explanation = np.maximum(self.explanation, step.explain(*self._directions()))
+            self.explanation = np.maximum(self.explanation, step.explain(*self._directions(), lesson.kind))
 
     @property
     def born(self) -> Ids:
@@ -77,7 +77,7 @@ class Births:
             keys=keys,
             values=np.stack(self._values),
             has_value=np.array(self._valued, np.bool_),
-            kind="concept",
+            kind=lesson.born_kind,
             epoch=epoch,
             sources=sources,
             encoder=encoder,
@@ -88,7 +88,7 @@ class Births:
     def _collect(self, row: int, allocate: Callable[[int], Ids], room: int | None) -> None:
         buffer = self._working.buffer
         value = None if self._lesson.values is None else self._lesson.values[row]
-        place = buffer.hit(self._lesson.queries[row], value, self._rules.explanation_threshold)
+        place = buffer.hit(self._lesson.queries[row], value, self._rules.explanation_threshold, self._lesson.born_kind)
         if buffer.hits[place] < self._rules.birth_threshold:
             return
         if room is not None and len(self._ids) >= room:
@@ -134,7 +134,7 @@ class Births:
     def _end(self) -> None:
         """Hand the births to the step, and the sequences' positions to working memory."""
         if self._ids:
-            self._step.extend(self.born, np.stack(self._keys), np.stack(self._values))
+            self._step.extend(self.born, np.stack(self._keys), np.stack(self._values), self._lesson.born_kind)
         sequence = self._lesson.sequence
         moved = np.flatnonzero((sequence >= 0) & (self._latest != NO_ID))
         self._working.previous.update(zip(sequence[moved].tolist(), self._latest[moved].tolist(), strict=True))

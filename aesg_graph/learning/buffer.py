@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from aesg_graph.concepts import Doubles, Flags, Floats, Ints
+from aesg_graph.concepts import CONCEPT, Doubles, Flags, Floats, Ints
 from aesg_graph.learning.explaining import cosine
 
 Vector = Floats | Doubles
@@ -21,6 +23,7 @@ class NoveltyBuffer:
     keys: float64 [capacity, D], running means of queries, not normalised.
     values: float64 [capacity, V], running means of values, zero where ``has_value`` is not set.
     hits: int64 [capacity], how many queries a centroid is the mean of.
+    kinds: object [capacity], of what will be born.
     started: int64 [capacity], a number that grows with each centroid: the least is the oldest.
     """
 
@@ -31,6 +34,7 @@ class NoveltyBuffer:
         self.has_value = np.zeros(capacity, np.bool_)
         self.hits = np.zeros(capacity, np.int64)
         self.started = np.zeros(capacity, np.int64)
+        self.kinds = np.full(capacity, CONCEPT, np.object_)
         self._count = 0
         self._next = 0
 
@@ -47,16 +51,16 @@ class NoveltyBuffer:
         """V, the width of values; may be 0."""
         return int(self.values.shape[1])
 
-    def hit(self, key: Vector, value: Vector | None, threshold: float) -> int:
+    def hit(self, key: Vector, value: Vector | None, threshold: float, kind: str = CONCEPT) -> int:
         """Let a query [D] (and its value [V]) hit a centroid; which row that is now, until the next change.
 
-        It hits the nearest by key of those whose key cosine, and value cosine where there is a value, both reach
-        ``threshold`` (ties go to the oldest), and otherwise starts a centroid of its own. When there is no place for
-        that the oldest centroid leaves.
+        It hits the nearest by key of those of its kind whose key cosine, and value cosine where there is a value, both
+        reach ``threshold`` (ties go to the oldest), and otherwise starts a centroid of its own. When there is no place
+        for that the oldest centroid leaves.
         """
-        row = self._nearest(key, value, threshold)
+        row = self._nearest(key, value, threshold, kind)
         if row is None:
-            return self._start(key, value)
+            return self._start(key, value, kind)
         self.hits[row] += 1
         self.keys[row] += (key - self.keys[row]) / self.hits[row]
         if value is not None:
@@ -83,15 +87,17 @@ class NoveltyBuffer:
         """Forget every centroid."""
         self._count = 0
 
-    def append(self, keys: Doubles, values: Doubles, has_value: Flags, hits: Ints) -> None:
+    def append(self, keys: Doubles, values: Doubles, has_value: Flags, hits: Ints, kinds: Sequence[str]) -> None:
         """Put back centroids that were saved, oldest first; if there are too many the oldest are left out."""
-        for key, value, valued, count in list(zip(keys, values, has_value, hits, strict=True))[-self.capacity :]:
-            self.hits[self._start(key, value if valued else None)] = count
+        saved = list(zip(keys, values, has_value, hits, kinds, strict=True))
+        for key, value, valued, count, kind in saved[-self.capacity :]:
+            self.hits[self._start(key, value if valued else None, kind)] = count
 
-    def _nearest(self, key: Vector, value: Vector | None, threshold: float) -> int | None:
+    def _nearest(self, key: Vector, value: Vector | None, threshold: float, kind: str) -> int | None:
         n = self._count
         cosines = cosine(key, self.keys[:n])
-        rows = np.flatnonzero((cosines >= threshold) & (self.has_value[:n] == (value is not None)))
+        alike = (self.has_value[:n] == (value is not None)) & (self.kinds[:n] == kind)
+        rows = np.flatnonzero((cosines >= threshold) & alike)
         if value is not None and len(rows):
             rows = rows[cosine(value, self.values[rows]) >= threshold]
         if not len(rows):
@@ -99,7 +105,7 @@ class NoveltyBuffer:
         nearest = rows[cosines[rows] == cosines[rows].max()]
         return int(nearest[self.started[nearest].argmin()])
 
-    def _start(self, key: Vector, value: Vector | None) -> int:
+    def _start(self, key: Vector, value: Vector | None, kind: str) -> int:
         if self._count == self.capacity:
             self._drop(int(self.started[: self._count].argmin()))
         row = self._count
@@ -108,12 +114,13 @@ class NoveltyBuffer:
         self.has_value[row] = value is not None
         self.hits[row] = 1
         self.started[row] = self._next
+        self.kinds[row] = kind
         self._count += 1
         self._next += 1
         return row
 
     def _drop(self, row: int) -> None:
         last = self._count - 1
-        for column in (self.keys, self.values, self.has_value, self.hits, self.started):
+        for column in (self.keys, self.values, self.has_value, self.hits, self.started, self.kinds):
             column[row] = column[last]
         self._count = last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aesg_graph.concepts import Doubles, Floats, Ids, Texts
+from aesg_graph.concepts import CONCEPT, Doubles, Floats, Ids, Texts
 from aesg_graph.errors import AESGMemoryError
 
 
@@ -24,6 +24,7 @@ class Lesson:
     strongest: int64 [R], the most active concept of the answer, ``NO_ID`` if there is none.
     sequence: int64 [R], which sequence a row belongs to, -1 for none; rows of one sequence are in order.
     sources: where each row came from, if known.
+    kind: of the concepts that were looked for, None for all; what is born of the lesson is of this kind too.
     """
 
     queries: Floats
@@ -36,9 +37,15 @@ class Lesson:
     strongest: Ids
     sequence: Ids
     sources: Texts | None = None
+    kind: str | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
+
+    @property
+    def born_kind(self) -> str:
+        """The kind of what is born of this lesson."""
+        return CONCEPT if self.kind is None else self.kind
 
     def check(self, dim: int, value_dim: int) -> None:
         """AESGMemoryError where the shapes do not fit together, or a memory of these dimensions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aesg_graph.concepts import Doubles, Floats, Ids
+from aesg_graph.concepts import CONCEPT, Doubles, Floats, Ids
 from aesg_graph.learning.explaining import directions
 
 
@@ -17,29 +17,36 @@ class Step:
 
     Attributes
     ----------
-    ids: int64 [N], in order of birth. keys: float32 [N, D]. values: float32 [N, V].
+    ids: int64 [N], in order of birth. keys: float32 [N, D]. values: float32 [N, V]. kinds: N names.
     """
 
     def __init__(self, vector_dim: int, value_dim: int) -> None:
         self.ids: Ids = np.empty(0, np.int64)
         self.keys: Floats = np.empty((0, vector_dim), np.float32)
         self.values: Floats = np.empty((0, value_dim), np.float32)
+        self.kinds: list[str] = []
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def extend(self, ids: Ids, keys: Floats, values: Floats) -> None:
-        """Remember N concepts that were just born."""
+    def extend(self, ids: Ids, keys: Floats, values: Floats, kind: str = CONCEPT) -> None:
+        """Remember N concepts of a kind that were just born."""
+        self.kinds += [kind] * len(ids)
         self.ids = np.concatenate([self.ids, ids])
         self.keys = np.concatenate([self.keys, keys])
         self.values = np.concatenate([self.values, values])
 
-    def explain(self, queries: Doubles, meanings: Doubles | None) -> Doubles:
+    def explain(self, queries: Doubles, meanings: Doubles | None, kind: str | None = None) -> Doubles:
         """How well the concepts of the step explain each of R queries, in [0, 1]; 0 where there are none.
 
-        ``queries`` and ``meanings`` (the lesson's values, if it has any) are :func:`directions`.
+        Only concepts of ``kind`` are considered, all for None. ``queries`` and ``meanings`` (the lesson's values, if it
+        has any) are :func:`directions`.
         """
-        each = explained(queries, meanings, directions(self.keys), directions(self.values))
+        keys, values = self.keys, self.values
+        if kind is not None:
+            of_kind = np.array([own == kind for own in self.kinds], np.bool_)
+            keys, values = keys[of_kind], values[of_kind]
+        each = explained(queries, meanings, directions(keys), directions(values))
         return np.asarray(each.max(axis=1, initial=0.0))
 
 

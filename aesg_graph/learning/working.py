@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aesg_graph.concepts import CONCEPT
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.learning.buffer import NoveltyBuffer
 from aesg_graph.learning.coactivation import PAIR_LIMIT, CoActivations
@@ -26,6 +27,7 @@ COLUMNS: dict[str, tuple[str, int]] = {
     "buffer_values": ("f", 2),
     "buffer_has_value": ("b", 1),
     "buffer_hits": ("i", 1),
+    "buffer_kinds": ("U", 1),
     "pairs": ("i", 2),
     "pair_counts": ("i", 1),
     "sequence_tags": ("i", 1),
@@ -75,6 +77,7 @@ class WorkingMemory:
             "buffer_values": self.buffer.values[rows],
             "buffer_has_value": self.buffer.has_value[rows],
             "buffer_hits": self.buffer.hits[rows],
+            "buffer_kinds": self.buffer.kinds[rows].astype(np.str_),
             "pairs": pairs,
             "pair_counts": counts,
             "sequence_tags": np.fromiter(self.previous.keys(), np.int64, len(self.previous)),
@@ -97,7 +100,11 @@ class WorkingMemory:
         columns = _checked(arrays, vector_dim, value_dim)
         memory = cls(vector_dim, value_dim, novelty_buffer, pair_limit)
         memory.buffer.append(
-            columns["buffer_keys"], columns["buffer_values"], columns["buffer_has_value"], columns["buffer_hits"]
+            columns["buffer_keys"],
+            columns["buffer_values"],
+            columns["buffer_has_value"],
+            columns["buffer_hits"],
+            columns["buffer_kinds"].tolist(),
         )
         memory.coactivations.restore(columns["pairs"], columns["pair_counts"])
         memory.previous = dict(
@@ -109,6 +116,8 @@ class WorkingMemory:
 
 def _checked(arrays: Mapping[str, npt.NDArray[Any]], vector_dim: int, value_dim: int) -> dict[str, npt.NDArray[Any]]:
     """The columns of a saved working memory, or AESGStorageError with the first thing that is wrong with them."""
+    if "buffer_kinds" not in arrays and "buffer_hits" in arrays:  # saved before centroids had kinds
+        arrays = {**arrays, "buffer_kinds": np.full(arrays["buffer_hits"].shape, CONCEPT)}
     for name, (kind, dimensions) in COLUMNS.items():
         _require(name in arrays, f"{name!r} is missing")
         column = arrays[name]
@@ -123,6 +132,7 @@ def _checked(arrays: Mapping[str, npt.NDArray[Any]], vector_dim: int, value_dim:
         "buffer_keys": (n, vector_dim),
         "buffer_values": (n, value_dim),
         "buffer_has_value": (n,),
+        "buffer_kinds": (n,),
         "pairs": (p, 2),
         "sequence_concepts": (s,),
     }.items():
