@@ -78,6 +78,15 @@ class EngineHolder(nn.Module):
         self._finalizer = weakref.finalize(self, release_dropped, engine)
         self._finalizer.atexit = False
 
+    def move_to(self, directory: str | os.PathLike[str], stores: StoreSettings) -> None:
+        """From now on be the memory in another directory, made if absent; the one so far is released."""
+        before = self.engine
+        there = acquire(directory, before.config, stores, before.mode.value)
+        if self._finalizer is not None and self._finalizer.detach() is not None:
+            release(before)
+        self.directory, self._stores = _absolute(directory), stores
+        self._attach(there)
+
     def close(self) -> None:
         """Flush and release the directory; the last user of a directory in this process closes it.
 

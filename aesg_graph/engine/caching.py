@@ -68,6 +68,18 @@ def close_residency(backend: Backend, residency: Residency, incarnation: int, cl
     residency.cache.close(stamp, clean=clean)
 
 
+def seal_residency(backend: Backend, residency: Residency, incarnation: int) -> CacheStamp | None:
+    """Write the cache out while it is in use; the stamp at which a copy of its files can be taken up.
+
+    None where it is mapped privately, or does not hold the whole memory.
+    """
+    if residency.private or not residency.cache.complete:
+        return None
+    stamp = _stamp_at(backend, incarnation)
+    residency.cache.checkpoint(stamp)
+    return stamp
+
+
 def _save_seen(backend: Backend, stamp: CacheStamp, seen: dict[int, int]) -> None:
     known = {"stamp": astuple(stamp), "seen": {str(writer): sequence for writer, sequence in seen.items()}}
     with contextlib.suppress(OSError):  # without it the cache is built anew

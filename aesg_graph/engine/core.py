@@ -10,16 +10,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aesg_graph.cache import CacheStamp
 from aesg_graph.concepts import Ids, Ints, Texts
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine import authoring, inputs
-from aesg_graph.engine.caching import close_residency, make_writable, open_residency
+from aesg_graph.engine.caching import close_residency, make_writable, open_residency, seal_residency
 from aesg_graph.engine.consolidation import Caretaker, Consolidation
 from aesg_graph.engine.following import Follower
 from aesg_graph.engine.health import Health, health_of
@@ -380,6 +381,36 @@ class MemoryEngine:
                 last.callback(save_working, self._backend.directory.working, self.working)
                 last.callback(self.tally.write)
             self.recorder.stop(self.settings.flush_timeout)
+
+    def reopen(self, between: Callable[[], None]) -> None:
+        """Close, do something to the directory, and open what is there then, in the same mode.
+
+        Whoever shares this engine goes on with that. AESGMemoryError inside a step; a call that another thread makes
+        meanwhile is refused as one on a closed memory.
+        """
+        self._check()
+        mode, product = self._mode, self.recaller.product
+        with self.steps.writing:
+            self.close()
+            try:
+                between()
+            finally:
+                self._backend = open_backend(self.directory, self.config, self.settings)
+                try:
+                    self._start()
+                except BaseException:
+                    self._backend.close()
+                    raise
+                self.recaller.product = product
+                self._closed = False
+                self.set_mode(mode)
+
+    def seal_cache(self) -> CacheStamp | None:
+        """Write the cache out, good at the stamp that is returned until the next change; under the lock.
+
+        None where it is not the whole memory, or is this process's alone.
+        """
+        return seal_residency(self._backend, self.residency, self.recorder.incarnation)
 
     def _let_go(self) -> None:
         with self._lock:  # not while somebody reads

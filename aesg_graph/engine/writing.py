@@ -123,6 +123,11 @@ class Recorder:
                 self._flusher.stop(timeout)
 
     @property
+    def counter(self) -> int:
+        """How many ids this process's writer has given out."""
+        return self._counter if self.writing else self.backend.journal.counter
+
+    @property
     def settled(self) -> bool:
         """Whether everything that this process recorded is in the stores."""
         return self._recorded <= self._sent

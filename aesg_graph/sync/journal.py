@@ -84,9 +84,10 @@ class Journal:
             self._event_bytes = history.total_bytes(self._connection)
         self._bytes_pending = sum(length for _, length in self._pending)
 
-    def begin(self, state: WriterState, identity: str) -> None:
-        """Write from now on as ``state`` says. Another writer's number starts a new id counter.
+    def begin(self, state: WriterState, identity: str, counter: int | None = None) -> None:
+        """Write from now on as ``state`` says.
 
+        Another writer's number starts a new id counter, or ``counter`` says where it stands.
         AESGStorageError while batches of another writer are pending: they would lose their number.
         """
         with self._lock:
@@ -96,7 +97,7 @@ class Journal:
                     f"writer {state.id} cannot begin"
                 )
             with self._transaction("begun"):
-                self._record_writer(state, state.sequence, identity)
+                self._record_writer(state, state.sequence, identity, counter)
             self._load()
 
     def reissue(self, state: WriterState, identity: str) -> None:
@@ -111,8 +112,9 @@ class Journal:
                 self._record_writer(state, state.sequence + len(self._pending), identity)
             self._load()
 
-    def _record_writer(self, state: WriterState, last_sequence: int, identity: str) -> None:
-        counter = self.counter if state.id == self.writer else 0
+    def _record_writer(self, state: WriterState, last_sequence: int, identity: str, counter: int | None = None) -> None:
+        if counter is None:
+            counter = self.counter if state.id == self.writer else 0
         self._connection.execute(
             "UPDATE meta SET identity = ?, writer = ?, incarnation = ?, last_sequence = ?, counter = ?",
             (identity, state.id, state.incarnation, last_sequence, counter),
