@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +52,21 @@ class ConceptAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:-1], self.nhead, -1).transpose(1, 2)
+
+
+@dataclass
+class LayerState:
+    """What a causal layer keeps of one batch of sequences: make one for each, pass it to each call.
+
+    seen [B, P, E]: what later positions attend to.
+    """
+
+    seen: Tensor | None = None
+
+    def joined(self, x: Tensor) -> Tensor:
+        """What was seen, with [B, T, E] behind it."""
+        self.seen = x if self.seen is None else torch.cat([self.seen, x], 1)
+        return self.seen
 
 
 class MemoryTransformerLayer(nn.Module):
@@ -101,25 +118,38 @@ class MemoryTransformerLayer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, src: Tensor, *, key_padding_mask: Tensor | None = None, value: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        src: Tensor,
+        *,
+        key_padding_mask: Tensor | None = None,
+        value: Tensor | None = None,
+        state: LayerState | None = None,
+    ) -> Tensor:
         """[B, T, E] of [B, T, E]; ``key_padding_mask`` [B, T] bool is True where a position is padding.
 
-        ``value`` is what rows mean, [B, V], or, per position, [B, T, V].
+        ``value`` is what rows mean, [B, V], or, per position, [B, T, V]. With ``state`` these positions follow those of
+        the calls before, which they see; only in a causal layer, and without padding.
         """
         check_input(src, "src", ("B", "T", "E"), {"E": self.d_model})
         padding = self._padding(key_padding_mask, src)
-        x = src + self.dropout(self._attended(self.norms[0](src), padding))
+        if state is not None and (padding is not None or not self.causal):
+            raise AESGMemoryError("A state was given, expected one only in a causal layer without key_padding_mask")
+        x = src + self.dropout(self._attended(self.norms[0](src), padding, state))
         context = self._recall(src, padding, value)
         x = x + self.dropout(self.recollection(self.norms[1](x), context))
         out: Tensor = x + self.dropout(self.feedforward(self.norms[2](x)))
         return out
 
-    def _attended(self, x: Tensor, padding: Tensor | None) -> Tensor:
-        steps = x.shape[1]
+    def _attended(self, x: Tensor, padding: Tensor | None, state: LayerState | None) -> Tensor:
+        seen = x if state is None else state.joined(x)
         future = None
         if self.causal:
-            future = torch.ones(steps, steps, dtype=torch.bool, device=x.device).triu(1)
-        attended: Tensor = self.attention(x, x, x, key_padding_mask=padding, attn_mask=future, need_weights=False)[0]
+            before = seen.shape[1] - x.shape[1]
+            future = torch.ones(x.shape[1], seen.shape[1], dtype=torch.bool, device=x.device).triu(1 + before)
+        attended: Tensor = self.attention(
+            x, seen, seen, key_padding_mask=padding, attn_mask=future, need_weights=False
+        )[0]
         return attended
 
     def _recall(self, src: Tensor, padding: Tensor | None, value: Tensor | None) -> RetrievedContext:
