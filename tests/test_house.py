@@ -30,6 +30,7 @@ HEIGHT = {part: -line for line, parts in enumerate(LINES) for part in parts}
 
 # Arrows within a line.
 BESIDE = {
+    ("training", "nn"),
     ("memory", "context"),
     ("memory", "retrieval_op"),
     ("memory", "heritage"),
