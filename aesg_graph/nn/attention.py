@@ -11,80 +11,44 @@ from aesg_graph.context import RetrievedContext
 from aesg_graph.errors import AESGConfigError, AESGMemoryError
 from aesg_graph.memory import AESGMemory
 from aesg_graph.nn.addressing import Addressing, Keys
-from aesg_graph.nn.checking import check_count, check_input
-from aesg_graph.nn.readout import nearness, read_width, said
-
-
-class ConceptAttention(nn.Module):
-    """Attention of several heads over retrieved concepts and one null slot, which says nothing.
-
-    A concept's logit is the product of query and key, plus what :meth:`RetrievedContext.read` goes by, the concept's
-    cosine with what memory was asked, times a learned factor: so the addressing learns what the attention needs.
-    """
-
-    def __init__(self, d_model: int, nhead: int, memory: AESGMemory) -> None:
-        super().__init__()
-        self.nhead = nhead
-        width = read_width(memory)
-        self.query = nn.Linear(d_model, d_model, bias=False)
-        self.key = nn.Linear(width, d_model, bias=False)
-        self.value = nn.Linear(width, d_model, bias=False)
-        self.out = nn.Linear(d_model, d_model, bias=False)
-        self.sharpness = nn.Parameter(torch.full((nhead, 1, 1), 1 / memory.config.read_temperature))
-        self.threshold = memory.config.seed_threshold
-
-    def forward(self, x: Tensor, context: RetrievedContext) -> Tensor:
-        """[B, T, E] for positions x [B, T, E], with concepts [B, K] for the row or [B, T, K] for each position."""
-        rows, steps, width = x.shape
-        concepts, there = said(context)
-        near = (nearness(context) - self.threshold).to(x.dtype)
-        if there.dim() == 3:  # each position is a row of its own
-            x, concepts = x.reshape(-1, 1, width), concepts.flatten(0, 1)
-            there, near = there.flatten(0, 1), near.flatten(0, 1)
-        q = self._heads(self.query(x))
-        k, v = self._heads(self.key(concepts.to(x.dtype))), self._heads(self.value(concepts.to(x.dtype)))
-        logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + self.sharpness * near[:, None, None]
-        logits = logits.masked_fill(~there[:, None, None], -torch.inf)
-        weights = torch.softmax(nn.functional.pad(logits, (1, 0)), -1)[..., 1:]
-        read = (weights.to(v.dtype) @ v).transpose(1, 2).reshape(rows, steps, width)
-        out: Tensor = self.out(read)
-        return out
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:-1], self.nhead, -1).transpose(1, 2)
+from aesg_graph.nn.checking import check_count, check_input, check_share
+from aesg_graph.nn.readout import ConceptAttention, read_width
 
 
 @dataclass
 class LayerState:
-    """What a causal layer keeps of one batch of sequences: make one for each, pass it to each call.
+    """What a causal layer keeps of one batch of rows, so that later positions see it: make one, pass it to each call.
 
-    seen [B, P, E]: what later positions attend to.
+    keys, values [B, heads, P, E / heads]: of the positions so far.
     """
 
-    seen: Tensor | None = None
+    keys: Tensor | None = None
+    values: Tensor | None = None
 
-    def joined(self, x: Tensor) -> Tensor:
-        """What was seen, with [B, T, E] behind it."""
-        self.seen = x if self.seen is None else torch.cat([self.seen, x], 1)
-        return self.seen
+    def joined(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values so far, these at the end."""
+        self.keys = keys if self.keys is None else torch.cat([self.keys, keys], 2)
+        self.values = values if self.values is None else torch.cat([self.values, values], 2)
+        return self.keys, self.values
 
 
 class MemoryTransformerLayer(nn.Module):
-    """A pre-norm Transformer layer (Vaswani et al. 2017; Xiong et al. 2020) with attention to memory.
+    """A pre-norm Transformer layer (Vaswani et al. 2017; Xiong et al. 2020) that attends to retrieved concepts.
 
     Parameters
     ----------
     d_model, nhead: E, and how many heads divide it.
     memory: what it recalls from.
-    dim_feedforward: None for 4 E.
+    dim_feedforward: the width inside; None for 4 E.
     dropout: in [0, 1).
-    causal: positions see only what comes before them; they then recall each for itself.
-    per_position: each position recalls for itself; False: a row recalls once, by the mean of its positions. None: as
-        ``causal``.
+    causal: a position sees itself and what comes before it, and recalls for itself.
+    per_position: each position recalls for itself; False: a row recalls once, by the mean of its positions, and all its
+        positions attend to that. None: as ``causal``.
     keys, kind: see :class:`Addressing`.
+    cue_size: F, where ``forward`` is given cues to address memory by; None: memory is addressed by ``src`` itself.
 
-    Raises AESGConfigError for what it cannot be made of; for ``causal`` with ``per_position=False`` too, since a mean
-    over all positions would show each what comes after it.
+    Raises AESGConfigError for what it cannot be made of, ``causal`` with ``per_position=False`` included: a mean over
+    all positions would tell each what comes after it.
     """
 
     def __init__(
@@ -99,19 +63,22 @@ class MemoryTransformerLayer(nn.Module):
         per_position: bool | None = None,
         keys: Keys = "frozen",
         kind: str | None = None,
+        cue_size: int | None = None,
     ) -> None:
         super().__init__()
         self.d_model = check_count(d_model, "d_model")
         if d_model % check_count(nhead, "nhead"):
             raise AESGConfigError(f"nhead is {nhead}, expected a divisor of d_model={d_model}")
         if causal and per_position is False:
-            raise AESGConfigError("per_position is False in a causal layer, expected True (or None)")
+            raise AESGConfigError("per_position is False in a causal layer, expected True or None")
         inner = 4 * d_model if dim_feedforward is None else check_count(dim_feedforward, "dim_feedforward")
-        self.causal = causal
+        dropout = check_share(dropout, "dropout")
         self.per_position = causal if per_position is None else per_position
-        self.addressing = Addressing(memory, d_model, keys=keys, kind=kind)
-        self.attention = nn.MultiheadAttention(d_model, nhead, dropout, batch_first=True)
-        self.recollection = ConceptAttention(d_model, nhead, memory)
+        self.cue_size = cue_size
+        steered_by = 0 if cue_size is None else d_model
+        self.addressing = Addressing(memory, cue_size or d_model, keys=keys, kind=kind, steered_by=steered_by)
+        self.attention = SelfAttention(d_model, nhead, dropout, causal)
+        self.recollection = ConceptAttention(d_model, nhead, read_width(self.addressing.memory))
         self.feedforward = nn.Sequential(
             nn.Linear(d_model, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, d_model)
         )
@@ -124,51 +91,87 @@ class MemoryTransformerLayer(nn.Module):
         *,
         key_padding_mask: Tensor | None = None,
         value: Tensor | None = None,
+        cue: Tensor | None = None,
         state: LayerState | None = None,
     ) -> Tensor:
-        """[B, T, E] of [B, T, E]; ``key_padding_mask`` [B, T] bool is True where a position is padding.
+        """[B, T, E] of [B, T, E].
 
-        ``value`` is what rows mean, [B, V], or, per position, [B, T, V]. With ``state`` these positions follow those of
-        the calls before, which they see; only in a causal layer, and without padding.
+        ``key_padding_mask`` [B, T] bool is True at padding, which nothing attends to and which recalls nothing.
+        ``value`` is what rows mean, [B, V], or, per position, positions, [B, T, V]. ``cue`` [B, F], or [B, T, F] per
+        position: what memory is addressed by. With ``state`` these positions follow those of the calls before it was
+        given to, and see them: in a causal layer, without padding.
+
+        Raises AESGMemoryError for shapes that do not fit, and for a cue where none is expected or the reverse.
         """
-        check_input(src, "src", ("B", "T", "E"), {"E": self.d_model})
-        padding = self._padding(key_padding_mask, src)
-        if state is not None and (padding is not None or not self.causal):
-            raise AESGMemoryError("A state was given, expected one only in a causal layer without key_padding_mask")
-        x = src + self.dropout(self._attended(self.norms[0](src), padding, state))
-        context = self._recall(src, padding, value)
+        check_input(src, "src", "B", "T", self.d_model)
+        real = _real(key_padding_mask, src)
+        if state is not None and (real is not None or not self.attention.causal):
+            raise AESGMemoryError("A state was given, expected one only in a causal layer and without key_padding_mask")
+        x = src + self.dropout(self.attention(self.norms[0](src), real, state))
+        context = self._recall(src, real, value, cue)
         x = x + self.dropout(self.recollection(self.norms[1](x), context))
         out: Tensor = x + self.dropout(self.feedforward(self.norms[2](x)))
         return out
 
-    def _attended(self, x: Tensor, padding: Tensor | None, state: LayerState | None) -> Tensor:
-        seen = x if state is None else state.joined(x)
-        future = None
-        if self.causal:
-            before = seen.shape[1] - x.shape[1]
-            future = torch.ones(x.shape[1], seen.shape[1], dtype=torch.bool, device=x.device).triu(1 + before)
-        attended: Tensor = self.attention(
-            x, seen, seen, key_padding_mask=padding, attn_mask=future, need_weights=False
-        )[0]
-        return attended
+    def _recall(self, src: Tensor, real: Tensor | None, value: Tensor | None, cue: Tensor | None) -> RetrievedContext:
+        own, valid = src, real
+        if not self.per_position:
+            own, valid = _pooled(src, real), None if real is None else real.any(1)
+        if self.cue_size is None:
+            if cue is not None:
+                raise AESGMemoryError("A cue was given to a layer without cue_size, expected none")
+            return self.addressing.recall(own, value, valid=valid)
+        cue = check_input(cue, "cue", *own.shape[:-1], self.cue_size)
+        return self.addressing.recall(cue, value, steer=own, valid=valid)
 
-    def _recall(self, src: Tensor, padding: Tensor | None, value: Tensor | None) -> RetrievedContext:
-        if self.per_position:
-            return self.addressing.recall(src, value, valid=None if padding is None else ~padding)
-        if padding is None:
-            return self.addressing.recall(src.mean(1), value)
-        kept = (~padding).unsqueeze(-1).to(src.dtype)
-        pooled = (src * kept).sum(1) / kept.sum(1).clamp_min(1)
-        return self.addressing.recall(pooled, value, valid=(~padding).any(1))
 
-    @staticmethod
-    def _padding(given: Tensor | None, src: Tensor) -> Tensor | None:
-        if given is None:
+class SelfAttention(nn.Module):
+    """Attention of several heads among the positions of a row, each of which always sees itself."""
+
+    def __init__(self, d_model: int, nhead: int, dropout: float, causal: bool) -> None:
+        super().__init__()
+        self.nhead, self.share, self.causal = nhead, dropout, causal
+        self.joint = nn.Linear(d_model, 3 * d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(self, x: Tensor, real: Tensor | None, state: LayerState | None = None) -> Tensor:
+        """[B, T, E] of [B, T, E]; ``real`` [B, T] is False at padding; ``state`` holds positions before these."""
+        rows, steps, width = x.shape
+        q, k, v = self.joint(x).reshape(rows, steps, 3, self.nhead, -1).permute(2, 0, 3, 1, 4)
+        if state is not None:
+            k, v = state.joined(k, v)
+        share = self.share if self.training else 0.0
+        seen = self._seen(x, real, k.shape[2])
+        read = nn.functional.scaled_dot_product_attention(q, k, v, seen, dropout_p=share)
+        out: Tensor = self.out(read.transpose(1, 2).reshape(rows, steps, width))
+        return out
+
+    def _seen(self, x: Tensor, real: Tensor | None, total: int) -> Tensor | None:
+        """Which positions see which of ``total``, the last of which they are, [B or 1, 1, T, total]; None for all."""
+        if real is None and not self.causal:
             return None
-        if not isinstance(given, Tensor) or given.dtype is not torch.bool or given.shape != src.shape[:2]:
-            shown = f"{given.dtype} {list(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
-            raise AESGMemoryError(f"key_padding_mask is {shown}, expected bool {list(src.shape[:2])}")
-        return given
+        seen = torch.ones(1, 1, x.shape[1], total, dtype=torch.bool, device=x.device)
+        seen = seen.tril(total - x.shape[1]) if self.causal else seen
+        itself = torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
+        return seen if real is None else seen & real[:, None, None] | itself
+
+
+def _real(padding: Tensor | None, src: Tensor) -> Tensor | None:
+    if padding is None:
+        return None
+    if not isinstance(padding, Tensor) or padding.dtype is not torch.bool or padding.shape != src.shape[:2]:
+        shown = f"{padding.dtype} {list(padding.shape)}" if isinstance(padding, Tensor) else repr(padding)
+        raise AESGMemoryError(f"key_padding_mask is {shown}, expected torch.bool {list(src.shape[:2])}")
+    return ~padding
+
+
+def _pooled(src: Tensor, real: Tensor | None) -> Tensor:
+    """The mean of each row's real positions, [B, E]; zeros where there are none."""
+    if real is None:
+        return src.mean(1)
+    kept = real.unsqueeze(-1).to(src.dtype)
+    return (src * kept).sum(1) / kept.sum(1).clamp_min(1)
 
 
 AESG_TransformerLayer = MemoryTransformerLayer
+"""The name that users of ``aesg`` know."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from aesg_graph.engine import inputs
 from aesg_graph.errors import AESGConfigError, AESGMemoryError
 from aesg_graph.memory import AESGMemory
 
@@ -31,21 +32,35 @@ def check_choice(given: Any, name: str, choices: tuple[str, ...]) -> str:
     return given
 
 
-def check_input(given: Any, name: str, shape: tuple[str, ...], sizes: dict[str, int]) -> Tensor:
-    """AESGMemoryError unless ``given`` is a floating point tensor of a shape like ("B", "T", "E").
+def check_share(given: Any, name: str) -> float:
+    """AESGConfigError for anything but a number in [0, 1)."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < 1:
+        raise AESGConfigError(f"{name} is {given!r}, expected a number in [0, 1)")
+    return float(given)
 
-    ``sizes`` says which of these letters have a fixed size.
+
+def check_kind(given: Any) -> str | None:
+    """AESGConfigError for anything but None or what may be a concept's kind."""
+    try:
+        return None if given is None else inputs.kind_name(given)
+    except AESGMemoryError as error:
+        raise AESGConfigError(f"{error.message}, or None") from error
+
+
+def check_input(given: Any, name: str, *shape: int | str) -> Tensor:
+    """AESGMemoryError unless ``given`` is a floating point tensor of this shape, which is not empty.
+
+    A size that may be any is named by a letter.
     """
-    told = f"[{', '.join(shape)}]" + "".join(f", {letter}={size}" for letter, size in sizes.items())
+    expected = f"floating point numbers [{', '.join(map(str, shape))}]"
     if not isinstance(given, Tensor):
-        raise AESGMemoryError(f"{name} is a {type(given).__name__}, expected a tensor {told}")
+        raise AESGMemoryError(f"{name} is a {type(given).__name__}, expected {expected}")
     if not given.is_floating_point():
-        raise AESGMemoryError(f"{name} has dtype {given.dtype}, expected floating point numbers {told}")
-    fits = given.dim() == len(shape) and all(
-        sizes.get(letter, size) == size for letter, size in zip(shape, given.shape, strict=True)
-    )
-    if not fits:
-        raise AESGMemoryError(f"{name} has shape {list(given.shape)}, expected {told}")
+        raise AESGMemoryError(f"{name} has dtype {given.dtype}, expected {expected}")
+    if given.dim() != len(shape) or any(
+        isinstance(size, int) and size != here for size, here in zip(shape, given.shape, strict=True)
+    ):
+        raise AESGMemoryError(f"{name} has shape {list(given.shape)}, expected {expected}")
     if given.numel() == 0:
-        raise AESGMemoryError(f"{name} is empty, of shape {list(given.shape)}, expected at least one row {told}")
+        raise AESGMemoryError(f"{name} is empty, of shape {list(given.shape)}, expected at least one row of {expected}")
     return given

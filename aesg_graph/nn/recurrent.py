@@ -13,12 +13,15 @@ from aesg_graph.nn.addressing import Addressing, Keys
 from aesg_graph.nn.checking import check_count, check_input
 from aesg_graph.nn.readout import read_width
 
+LEAK = 0.5
+"""The share of the echo that a new cue takes the place of."""
+
 
 @dataclass
 class SequenceState:
-    """What a cell keeps of one batch of sequences beside its hidden state: make one for each, pass it to each call.
+    """What a cell keeps of one batch of sequences beside its hidden state: make one for each, give it to each call.
 
-    echo [B, I]: a fading trace of the inputs. said [B, W]: the last read-out. calls: how many there were.
+    echo [B, F]: a fading trace of the cues so far. said [B, W]: the last read-out. calls: how many there were.
     """
 
     echo: Tensor | None = None
@@ -26,46 +29,63 @@ class SequenceState:
     calls: int = 0
 
 
-class Recalling(nn.Module):
-    """What cells share: what they ask memory by, and how often.
+class Recollection(nn.Module):
+    """What the cells share: by what they address memory, and how often.
 
-    Memory is asked by the input and a fading trace of the inputs before it, which no training moves; the hidden state
-    steers the query.
+    Memory is addressed by the cue of this step and the fading trace of those before it, an echo, which no training
+    moves. The hidden state, which training moves, only steers the query.
     """
 
-    LEAK = 0.5
-
     def __init__(
-        self, input_size: int, hidden_size: int, memory: AESGMemory, query_every: int, keys: Keys, kind: str | None
+        self,
+        input_size: int,
+        hidden_size: int,
+        memory: AESGMemory,
+        query_every: int,
+        keys: Keys,
+        kind: str | None,
+        cue_size: int | None,
     ) -> None:
         super().__init__()
         self.input_size = check_count(input_size, "input_size")
         self.hidden_size = check_count(hidden_size, "hidden_size")
         self.query_every = check_count(query_every, "query_every")
-        self.addressing = Addressing(memory, 2 * input_size, keys=keys, kind=kind)
-        self.steer = nn.Linear(hidden_size, memory.vector_dim, bias=False)
-        nn.init.zeros_(self.steer.weight)
-        self.width = read_width(memory)
+        self.cue_size = None if cue_size is None else check_count(cue_size, "cue_size")
+        features = 2 * (self.cue_size or input_size)
+        self.addressing = Addressing(memory, features, keys=keys, kind=kind, steered_by=hidden_size)
+        self.width = read_width(self.addressing.memory)
 
-    def forward(self, x: Tensor, h: Tensor, state: SequenceState | None, value: Tensor | None) -> Tensor:
-        """What memory says to inputs [B, I] and hidden states [B, H]: [B, W]."""
-        if state is None:
-            if self.query_every > 1:
-                raise AESGMemoryError(
-                    f"query_every={self.query_every} but no state was given, expected the SequenceState of the sequence"
-                )
-            state = SequenceState()
-        before = state.echo if state.echo is not None else torch.zeros_like(x)
-        if before.shape != x.shape:
-            raise AESGMemoryError(f"state is of a batch {list(before.shape)}, expected that of x {list(x.shape)}")
-        due = state.said is None or state.calls % self.query_every == 0
-        if due:
-            features = torch.cat([x, before], -1)
-            state.said = self.addressing.recall(features, value, steer=self.steer(h)).read().to(x.dtype)
-        state.echo = before + self.LEAK * (x.detach() - before)
+    def forward(
+        self, x: Tensor, h: Tensor, state: SequenceState | None, value: Tensor | None, cue: Tensor | None
+    ) -> Tensor:
+        """What memory says at this step, [B, W]; between queries what it said last."""
+        cue = self._cue(x, cue)
+        state = self._state(state)
+        echo = torch.zeros_like(cue) if state.echo is None else state.echo
+        if echo.shape != cue.shape:
+            raise AESGMemoryError(f"state is of cues {list(echo.shape)}, expected {list(cue.shape)} as now")
+        if state.said is None or state.calls % self.query_every == 0:
+            read = self.addressing.recall(torch.cat([cue, echo], -1), value, steer=h).read()
+            state.said = read.to(x.dtype)
+        state.echo = echo + LEAK * (cue.detach() - echo)
         state.calls += 1
-        assert state.said is not None
         return state.said
+
+    def _cue(self, x: Tensor, cue: Tensor | None) -> Tensor:
+        if self.cue_size is not None:
+            return check_input(cue, "cue", len(x), self.cue_size)
+        if cue is not None:
+            raise AESGMemoryError("A cue was given to a cell without cue_size, expected none")
+        return x
+
+    def _state(self, state: SequenceState | None) -> SequenceState:
+        if state is None and self.query_every > 1:
+            raise AESGMemoryError(
+                f"No state was given with query_every={self.query_every}, expected the sequence's SequenceState"
+            )
+        if state is not None and not isinstance(state, SequenceState):
+            raise AESGMemoryError(f"state is a {type(state).__name__}, expected a SequenceState or None")
+        return state if state is not None else SequenceState()
 
 
 class MemoryGRUCell(nn.Module):
@@ -74,9 +94,12 @@ class MemoryGRUCell(nn.Module):
     Parameters
     ----------
     input_size, hidden_size: I and H.
-    memory: what it recalls from; what is read out are values where it holds values, else keys.
-    query_every: memory is asked at every so-many-th call of a sequence; between, the last read-out stays.
+    memory: what it recalls from. Values are read out where it holds values, else keys.
+    query_every: memory is asked at every so-many-th call of a sequence; in between the last read-out stays.
     keys, kind: see :class:`Addressing`.
+    cue_size: F, where ``forward`` is given cues to address memory by; None: inputs are the cues.
+
+    Raises AESGConfigError for what it cannot be made of.
     """
 
     def __init__(
@@ -88,21 +111,30 @@ class MemoryGRUCell(nn.Module):
         query_every: int = 1,
         keys: Keys = "frozen",
         kind: str | None = None,
+        cue_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.recalling = Recalling(input_size, hidden_size, memory, query_every, keys, kind)
-        self.cell = nn.GRUCell(input_size + self.recalling.width, hidden_size)
+        self.recollection = Recollection(input_size, hidden_size, memory, query_every, keys, kind, cue_size)
+        self.cell = nn.GRUCell(input_size + self.recollection.width, hidden_size)
 
     def forward(
-        self, x: Tensor, h: Tensor | None = None, state: SequenceState | None = None, *, value: Tensor | None = None
+        self,
+        x: Tensor,
+        h: Tensor | None = None,
+        state: SequenceState | None = None,
+        *,
+        value: Tensor | None = None,
+        cue: Tensor | None = None,
     ) -> Tensor:
-        """One step: x [B, I] and h [B, H] (None: zeros) give the next h [B, H].
+        """One step: the next hidden state [B, H] of x [B, I] and h [B, H] (None: zeros).
 
-        ``state`` is the sequence's, needed for ``query_every`` above 1. ``value`` [B, V] is what the step means.
+        ``state`` is the sequence's; without one each call begins a sequence, and ``query_every`` must be 1. ``value``
+        [B, V] is what the step means, ``cue`` [B, F] what memory is addressed by.
+
+        Raises AESGMemoryError for shapes that do not fit, and for a cue where none is expected or the reverse.
         """
-        check_input(x, "x", ("B", "I"), {"I": self.recalling.input_size})
-        h = _hidden(h, "h", x, self.recalling.hidden_size)
-        said = self.recalling(x, h, state, value)
+        x, h = _checked(x, h, "h", self.recollection)
+        said = self.recollection(x, h, state, value, cue)
         new: Tensor = self.cell(torch.cat([x, said], -1), h)
         return new
 
@@ -110,7 +142,7 @@ class MemoryGRUCell(nn.Module):
 class MemoryLSTMCell(nn.Module):
     """An LSTM cell (Hochreiter and Schmidhuber 1997) whose input is joined by what each row recalls.
 
-    Parameters are those of :class:`MemoryGRUCell`.
+    Parameters and errors are those of :class:`MemoryGRUCell`.
     """
 
     def __init__(
@@ -122,10 +154,11 @@ class MemoryLSTMCell(nn.Module):
         query_every: int = 1,
         keys: Keys = "frozen",
         kind: str | None = None,
+        cue_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.recalling = Recalling(input_size, hidden_size, memory, query_every, keys, kind)
-        self.cell = nn.LSTMCell(input_size + self.recalling.width, hidden_size)
+        self.recollection = Recollection(input_size, hidden_size, memory, query_every, keys, kind, cue_size)
+        self.cell = nn.LSTMCell(input_size + self.recollection.width, hidden_size)
 
     def forward(
         self,
@@ -134,22 +167,28 @@ class MemoryLSTMCell(nn.Module):
         state: SequenceState | None = None,
         *,
         value: Tensor | None = None,
+        cue: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """One step: x [B, I] and (h, c), each [B, H] (None: zeros), give the next (h, c)."""
-        check_input(x, "x", ("B", "I"), {"I": self.recalling.input_size})
-        h, c = hx if hx is not None else (None, None)
-        h = _hidden(h, "h", x, self.recalling.hidden_size)
-        c = _hidden(c, "c", x, self.recalling.hidden_size)
-        said = self.recalling(x, h, state, value)
+        """One step: the next (h, c), each [B, H], of x [B, I] and (h, c) (None: zeros); the rest as in the GRU cell."""
+        if hx is not None and not (isinstance(hx, tuple | list) and len(hx) == 2):
+            raise AESGMemoryError(f"hx is a {type(hx).__name__}, expected (h, c) or None")
+        given_h, given_c = (None, None) if hx is None else hx
+        x, h = _checked(x, given_h, "h", self.recollection)
+        x, c = _checked(x, given_c, "c", self.recollection)
+        said = self.recollection(x, h, state, value, cue)
         new: tuple[Tensor, Tensor] = self.cell(torch.cat([x, said], -1), (h, c))
         return new
 
 
-def _hidden(given: Tensor | None, name: str, x: Tensor, hidden_size: int) -> Tensor:
-    if given is None:
-        return x.new_zeros(len(x), hidden_size)
-    return check_input(given, name, ("B", "H"), {"B": len(x), "H": hidden_size})
+def _checked(x: Tensor, hidden: Tensor | None, name: str, sizes: Recollection) -> tuple[Tensor, Tensor]:
+    """The input, and a hidden state that fits it."""
+    check_input(x, "x", "B", sizes.input_size)
+    if hidden is None:
+        return x, x.new_zeros(len(x), sizes.hidden_size)
+    return x, check_input(hidden, name, len(x), sizes.hidden_size)
 
 
 AESG_GRU = MemoryGRUCell
+"""The name that users of ``aesg`` know."""
 AESG_LSTM = MemoryLSTMCell
+"""The name that users of ``aesg`` know."""

@@ -1,0 +1,156 @@
+"""Where keys should come from while the encoder below a memory goes on training: accuracy, over seeds.
+
+    python benchmarks/addressing.py                 # 5 seeds, a few minutes
+    python benchmarks/addressing.py --seeds 1 --passes 2
+
+The digits of scikit-learn come two classes at a time. Each method ends with a test on all ten classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from aesg_graph import AESGConfig, AESGMemory
+from aesg_graph.nn import Addressing
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+from digits_demo.data import CLASSES, PIXELS, TASKS, Digits, batches, split
+
+WIDTH = 64
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of making keys. ``still``: of raw pixels, not of the encoder. ``rekeyed``: the memory, after each task.
+
+    ``learned``: queries are learned; False: they are the keys. ``keys`` None: no memory at all.
+    """
+
+    name: str
+    keys: str | None
+    still: bool = False
+    rekeyed: bool = False
+    learned: bool = True
+    epochs: int = 0
+
+
+METHODS = (
+    Method("no memory", None),
+    Method("encoder, frozen", "frozen"),
+    Method("encoder, slow", "slow"),
+    Method("encoder, rekey, never rekeyed", "rekey"),
+    Method("encoder, rekey, rekeyed after each task", "rekey", rekeyed=True),
+    Method("encoder, frozen, rekeyed after each task", "frozen", rekeyed=True),
+    Method("pixels, frozen", "frozen", still=True),
+    Method("pixels, slow", "slow", still=True),
+    Method("pixels, rekey, never rekeyed", "rekey", still=True),
+    Method("pixels, frozen, query not learned", "frozen", still=True, learned=False),
+)
+
+
+class Model(nn.Module):
+    """A small network; what memory reads out is added to its logits."""
+
+    def __init__(self, directory: Path, method: Method) -> None:
+        super().__init__()
+        self.method = method
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH))
+        self.head = nn.Sequential(nn.ReLU(), nn.Linear(WIDTH, CLASSES))
+        self.trust = nn.Parameter(torch.tensor(10.0))
+        self.memory = self.addressing = None
+        if method.keys is not None:
+            config = AESGConfig(vector_dim=WIDTH, value_dim=CLASSES, novelty_birth_threshold=1)
+            self.memory = AESGMemory(directory, config)
+            features = PIXELS if method.still else WIDTH
+            self.addressing = Addressing(self.memory, features, keys=method.keys)
+            self.addressing.projection.requires_grad_(method.learned)
+
+    def features(self, x: Tensor) -> Tensor:
+        return x if self.method.still else self.encoder(x)
+
+    def forward(self, x: Tensor, meaning: Tensor | None = None, sources: Sequence[str] | None = None) -> Tensor:
+        encoded = self.encoder(x)
+        logits = self.head(encoded)
+        if self.addressing is None:
+            return logits
+        found = self.addressing.recall(x if self.method.still else encoded, meaning, sources=sources)
+        return logits + self.trust * found.read()
+
+
+def run(method: Method, seed: int, passes: int, directory: Path) -> tuple[float, int]:
+    """The share of unseen pictures of all classes that is named rightly at the end, and how many concepts there are."""
+    digits, chance = split(seed), np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    model = Model(directory, method)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for task in range(len(TASKS)):
+        model.train()
+        for _ in range(passes):
+            for rows in batches(digits.task(task), BATCH, chance):
+                step(model, optimizer, digits, rows)
+        if method.rekeyed:
+            rekey(model, digits)
+    model.eval()
+    with torch.no_grad():
+        right = model(digits.images[digits.test] / 16).argmax(-1) == digits.labels[digits.test]
+    if model.memory is None:
+        return float(right.double().mean()), 0
+    concepts = int(model.memory.storage.node_count)
+    model.memory.close()
+    return float(right.double().mean()), concepts
+
+
+def step(model: Model, optimizer: torch.optim.Optimizer, digits: Digits, rows: np.ndarray) -> None:
+    x, labels = digits.images[rows] / 16, digits.labels[rows]
+    optimizer.zero_grad()
+    if model.memory is None:
+        nn.functional.cross_entropy(model(x), labels).backward()
+        optimizer.step()
+        return
+    with model.memory.step():
+        logits = model(x, digits.meanings(rows), [str(row) for row in rows])
+        nn.functional.cross_entropy(logits, labels).backward()
+        optimizer.step()
+    model.memory.update_topology()
+
+
+def rekey(model: Model, digits: Digits) -> None:
+    model.eval()
+    model.memory.rekey(
+        lambda sources: model.addressing.key(model.features(digits.images[[int(s) for s in sources]] / 16))
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--passes", type=int, default=20, help="over each task's pictures")
+    asked = parser.parse_args(arguments)
+    table = Table("keys from", "mean", "spread", "concepts", title=f"All ten classes at the end, {asked.seeds} seeds")
+    for method in METHODS:
+        shares, concepts = [], []
+        for seed in range(asked.seeds):
+            with tempfile.TemporaryDirectory(prefix="aesg-addressing-") as folder:
+                share, count = run(method, seed, asked.passes, Path(folder) / "memory")
+            shares.append(share)
+            concepts.append(count)
+        low, high = min(shares), max(shares)
+        table.add_row(method.name, f"{np.mean(shares):.1%}", f"{low:.1%} to {high:.1%}", f"{np.mean(concepts):.0f}")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
