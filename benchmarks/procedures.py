@@ -38,7 +38,13 @@ SEEDS, ROWS, CALLS = 3, 32, 200
 DUE = 100_000
 CHUNK = 20_000
 MEMORY = "procedures"
-CONF = "server.memory.heap.max_size=1500m\nserver.memory.pagecache.size=1500m\n"
+TRANSACTION = 128
+"""Megabytes that one transaction may use: what is done in batches stays below, however much it is."""
+CONF = f"""\
+server.memory.heap.max_size=1500m
+server.memory.pagecache.size=1500m
+db.memory.transaction.max={TRANSACTION}m
+"""
 CONCEPTS = """
 UNWIND range($first, $last) AS id
 CREATE (:Concept {memory: $memory, id: id, kind: 'concept', encoder: '', version: 0, created_at: 1.0, modified_at: 1.0,
@@ -199,6 +205,19 @@ def told(size: int, rows: int, took: dict[str, list[float]]) -> list[Figure]:
 # -- caring ------------------------------------------------------------------------------------------------------------
 
 
+def at_once(driver: neo4j.Driver) -> str:
+    """Whether the server would delete all that is due in one transaction; nothing is deleted."""
+    with driver.session() as session, session.begin_transaction() as transaction:
+        try:
+            transaction.run(
+                "MATCH (c:Concept {memory: $memory, expires_epoch: 1}) DETACH DELETE c", memory=MEMORY
+            ).consume()
+        except neo4j.exceptions.Neo4jError as error:
+            return str(error.code).rsplit(".", 1)[-1]
+        transaction.rollback()
+    return "possible"
+
+
 def caring(setting: Setting, size: int, driver: neo4j.Driver, store: Neo4jGraphStore) -> list[Figure]:
     """``aesg.consolidate`` with nothing due, then ``aesg.prune`` of many while one writes and one reads."""
     consolidate = "CALL aesg.consolidate($memory)"
@@ -206,6 +225,7 @@ def caring(setting: Setting, size: int, driver: neo4j.Driver, store: Neo4jGraphS
     due = min(DUE, size // 2)
     for first in range(1, due + 1, CHUNK):
         driver.execute_query(FADE, memory=MEMORY, first=first, last=min(first + CHUNK, due + 1))
+    whole = at_once(driver)
     with busy(driver, due + 1, size) as others:
         began = time.perf_counter()
         pruned = driver.execute_query("CALL aesg.prune($memory)", memory=MEMORY).records[0]["pruned"]
@@ -214,6 +234,7 @@ def caring(setting: Setting, size: int, driver: neo4j.Driver, store: Neo4jGraphS
     counts = asdict(store.count())
     assert counts == asdict(store.recount()), counts
     note = ", ".join(f"{count:,} {what} meanwhile" for what, count in others.items())
+    note += f"; in transactions of at most {TRANSACTION} MB, all in one: {whole}"
     goal = at_most(0.050, "ours") if size == SIZES[1] else None
     return [
         Figure(f"{size:,} concepts, nothing due: aesg.consolidate", median(idle), "s", goal=goal),

@@ -137,7 +137,9 @@ def name(
     directory: Directory = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Name the concepts that nobody named: after their text, their strongest named neighbour, or their kind.
+    """Name the concepts that nobody named.
+
+    After their text, their strongest named neighbour, or their kind.
 
     Such names begin with ~, and give way to the first name that is given. The directory must not be open anywhere: a
     process that has it open calls memory.name_concepts().

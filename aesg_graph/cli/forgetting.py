@@ -20,9 +20,10 @@ def due(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """What a memory on servers may forget if it is not used, weakest first. Exit code 1 if that is nothing.
+    """What a memory on servers forgets if it is not used.
 
-    Asks the server that AESG_GRAPH and AESG_MEMORY name. What is due goes with the next consolidation, or `aesg prune`.
+    Weakest first; exit code 1 if it is nothing. Asks the server that AESG_GRAPH and AESG_MEMORY name. What is due goes
+    with the next consolidation, or `aesg prune`.
     """
     with answering(as_json):
         from aesg_graph.engine.by_hand import graph_of
@@ -45,10 +46,10 @@ def prune(
     limit: Most = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what a memory on servers may forget now, weakest first.
+    """Remove what a memory on servers may forget now.
 
-    It works in batches beside writers and readers; what is used meanwhile stays. Vectors go when a process of the
-    memory hears of it, or with `aesg check --repair`.
+    The weakest first. It works in batches beside writers and readers; what is used meanwhile stays. Vectors go when a
+    process of the memory hears of it, or with `aesg check --repair`.
     """
     with answering(as_json):
         from aesg_graph.engine.by_hand import graph_of
@@ -66,10 +67,10 @@ def prune(
 def consolidate(
     prune: Annotated[bool, typer.Option(help="Also remove what is due then.")] = True, as_json: AsJson = False
 ) -> None:
-    """Begin the next epoch of a memory on servers, and prune what is due in it.
+    """Begin the next epoch of a memory on servers, and prune.
 
-    At most max_prune_fraction of the memory goes. While a process looks after the memory (it has the lease), that is
-    its business: an error says so, and nothing is changed.
+    What is due then goes, at most max_prune_fraction of the memory. While a process looks after the memory (it has the
+    lease), that is its business: an error says so, and nothing is changed.
     """
     with answering(as_json):
         from aesg_graph.engine.by_hand import graph_of

@@ -9,11 +9,11 @@ import typer
 from aesg_graph.cli.answers import answering
 from aesg_graph.cli.options import Limit
 
-HELP = """Print what a procedure does in plain Cypher, to paste where a server allows no plugins.
+HELP = """Print procedures as plain Cypher, to paste by hand.
 
-Parameters for the memory that AESG_GRAPH and AESG_MEMORY name come first, then the statement. The twins of aesg.prune
-and aesg.consolidate take several transactions and locks: `aesg prune` and `aesg consolidate` run them. aesg.explain has
-no twin: `aesg explain` finds the paths itself.
+For servers that allow no plugins. Parameters for the memory that AESG_GRAPH and AESG_MEMORY name come first, then the
+statement. The twins of aesg.prune and aesg.consolidate take several transactions and locks: `aesg prune` and `aesg
+consolidate` run them. aesg.explain has no twin: `aesg explain` finds the paths itself.
 """
 group = typer.Typer(
     help=HELP, no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}

@@ -24,7 +24,7 @@ def plugin(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Where the plugin for Neo4j is, and which version the server runs.
+    """Where the plugin for Neo4j is, and what the server runs.
 
     Without the plugin everything works by plain Cypher, slower. Exit code 1 if the server lacks the plugin or has
     another version; without a server it only says where the jar is.

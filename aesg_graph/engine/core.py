@@ -43,6 +43,9 @@ from aesg_graph.settings import StoreSettings
 
 log = logging.getLogger("aesg_graph")
 
+REQUESTS = 5
+"""What a first look at servers takes, each as long as ``request_timeout`` at most."""
+
 
 class MemoryEngine:
     """One memory in one directory. Thread-safe; a forked child is refused."""
@@ -96,7 +99,7 @@ class MemoryEngine:
             self.recorder.flusher()
         attendant = self.recorder.attendant()
         try:
-            follower.wait(attendant, self.settings.request_timeout)
+            follower.wait(attendant, REQUESTS * self.settings.request_timeout)
         except BaseException:
             attendant.stop()
             raise
