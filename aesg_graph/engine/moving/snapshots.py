@@ -95,6 +95,11 @@ class Snapshot:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise AESGStorageError(f"{path} is not a snapshot of a memory: {error}") from error
 
+    @property
+    def has_stores(self) -> bool:
+        """Whether what the stores held is in it; of a memory on servers one process's snapshot has it for all."""
+        return (self.path / STORES).is_dir()
+
     def require(self, engine: MemoryEngine, replace: bool) -> None:
         """AESGStorageError unless a memory can become this one.
 
