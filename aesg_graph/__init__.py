@@ -23,21 +23,35 @@ if TYPE_CHECKING:
     )
     from aesg_graph.learning import MemoryMode
     from aesg_graph.memory import AESGMemory
+    from aesg_graph.nn.image import AESGCNNAutoencoder, AESGCNNClassifier, AESGColorizationNet
+    from aesg_graph.nn.text import AESGDecoderLM, AESGGRUText, AESGLSTMText, AESGSeq2Seq, AESGTransformer
     from aesg_graph.settings import StoreSettings
+    from aesg_graph.training.colorization import ColorizationBenchmark
+    from aesg_graph.training.evaluation import Evaluator
 
 __version__ = "0.1.0"
 
 _PLACES = {
+    "AESGCNNAutoencoder": "nn.image",
+    "AESGCNNClassifier": "nn.image",
+    "AESGColorizationNet": "nn.image",
     "AESGConfig": "config",
     "AESGConfigError": "errors",
+    "AESGDecoderLM": "nn.text",
     "AESGError": "errors",
+    "AESGGRUText": "nn.text",
+    "AESGLSTMText": "nn.text",
     "AESGMemory": "memory",
     "AESGMemoryError": "errors",
     "AESGNavigationError": "errors",
+    "AESGSeq2Seq": "nn.text",
     "AESGStorageError": "errors",
     "AESGTrainingError": "errors",
+    "AESGTransformer": "nn.text",
+    "ColorizationBenchmark": "training.colorization",
     "Concept": "concepts",
     "Edge": "concepts",
+    "Evaluator": "training.evaluation",
     "MemoryEngine": "engine",
     "MemoryMode": "learning",
     "RelationType": "concepts",
@@ -46,16 +60,26 @@ _PLACES = {
 }
 
 __all__ = [
+    "AESGCNNAutoencoder",
+    "AESGCNNClassifier",
+    "AESGColorizationNet",
     "AESGConfig",
     "AESGConfigError",
+    "AESGDecoderLM",
     "AESGError",
+    "AESGGRUText",
+    "AESGLSTMText",
     "AESGMemory",
     "AESGMemoryError",
     "AESGNavigationError",
+    "AESGSeq2Seq",
     "AESGStorageError",
     "AESGTrainingError",
+    "AESGTransformer",
+    "ColorizationBenchmark",
     "Concept",
     "Edge",
+    "Evaluator",
     "MemoryEngine",
     "MemoryMode",
     "RelationType",

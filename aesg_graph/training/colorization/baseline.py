@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from aesg_graph.errors import AESGTrainingError
-from aesg_graph.nn.convolution import GRID, MemoryConvLayer
+from aesg_graph.nn.convolution import MemoryConvLayer
 
 TOLERANCE = 0.01
 """By how much of itself the number of parameters may differ."""
@@ -15,7 +15,7 @@ TOLERANCE = 0.01
 class PlainConvLayer(nn.Module):
     """A :class:`MemoryConvLayer` in which a hidden layer stands where memory was.
 
-    It sees what memory was asked with, and speaks where memory spoke; it is as wide as makes the parameters equal.
+    It sees all that memory was addressed by, speaks where memory spoke, and is as wide as makes the parameters equal.
     """
 
     def __init__(self, layer: MemoryConvLayer) -> None:
@@ -24,18 +24,19 @@ class PlainConvLayer(nn.Module):
         self.per_position = layer.per_position
         self.pool = layer.pool
         self.convolution = layer.convolution
-        features = layer.in_channels * (1 if self.per_position else GRID * GRID)
+        steering = layer.addressing.steering
+        features = layer.addressing.features + (0 if steering is None else steering.in_features)
         budget = parameter_count(layer) - parameter_count(layer.convolution)
         width = max(1, round(budget / (features + 1 + out_channels)))
         self.hidden = nn.Linear(features, width)
         self.spoken = nn.Linear(width, out_channels, bias=False)
 
-    def forward(self, x: Tensor, *, value: Tensor | None = None) -> Tensor:
-        """[B, C', H, W] of [B, C, H, W]; ``value`` is for memories, and not used."""
-        if self.per_position:
-            said = self.spoken(torch.relu(self.hidden(x.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
-        else:
-            said = self.spoken(torch.relu(self.hidden(self.pool(x).flatten(1))))[..., None, None]
+    def forward(self, x: Tensor, *, value: Tensor | None = None, cue: Tensor | None = None) -> Tensor:
+        """[B, C', H, W] of [B, C, H, W] and the cue that memory had; ``value`` is for memories, and not used."""
+        own = x if self.per_position else self.pool(x).flatten(1)[..., None, None]
+        given = [own] if cue is None else [own, cue if self.per_position else cue[..., None, None]]
+        seen = torch.cat(given, 1).permute(0, 2, 3, 1)
+        said = self.spoken(torch.relu(self.hidden(seen))).permute(0, 3, 1, 2)
         out: Tensor = self.convolution(x) + said
         return out
 
