@@ -13,6 +13,7 @@ from aesg_graph.errors import AESGMemoryError
 from aesg_graph.learning import MemoryMode
 from aesg_graph.memory import AESGMemory
 from aesg_graph.nn.checking import check_choice, check_count, check_kind, check_memory
+from aesg_graph.tensors import as_tensor, check_value
 
 Keys = Literal["frozen", "slow", "rekey"]
 MOMENTUM = 0.999
@@ -81,13 +82,19 @@ class Addressing(nn.Module):
     def forward(self, x: Tensor, steer: Tensor | None = None) -> Tensor:
         """Queries [..., D] of features [..., F], by the learned projection, turned by ``steer`` [..., S].
 
-        In training the mean warms up and the slow copy follows.
+        In training the mean warms up and the slow copy follows, after these queries are made: what a causal layer asks
+        must not depend, through the mean, on what comes later in the same call. (While the mean warms up, queries that
+        backward recomputes are centred by the later mean.)
         """
+        query = self._query(x, steer)
+        if self.training and not recomputing():
+            self._settle(x.detach(), None)
+        return query
+
+    def _query(self, x: Tensor, steer: Tensor | None) -> Tensor:
         self._check(x, "x", self.features)
         if steer is not None:
             self._check(steer, "steer", 0 if self.steering is None else self.steering.in_features)
-        if self.training and not recomputing():
-            self._settle(x.detach())
         query = self._projected(x, self.projection)
         if self.steering is not None and steer is not None:
             query = nn.functional.normalize(query, dim=-1) + self.steering(steer)
@@ -106,13 +113,14 @@ class Addressing(nn.Module):
             return nn.functional.linear(x.to(wide) - self.mean.to(wide), weight.to(wide))
 
     @torch.no_grad()
-    def _settle(self, x: Tensor) -> None:
-        """Take rows into the mean while it warms up, and let the slow copy follow."""
+    def _settle(self, x: Tensor, valid: Tensor | None) -> None:
+        """Take valid, finite rows into the mean while it warms up, and let the slow copy follow."""
         rows = x.reshape(-1, self.features).to(self.mean.dtype)
-        room = (self.warm_up - self.seen).clamp(0, len(rows))
-        taken = (torch.arange(len(rows), device=rows.device) < room).to(rows.dtype)
-        self.mean += ((rows - self.mean) * taken.unsqueeze(-1)).sum(0) / (self.seen + room).clamp_min(1)
-        self.seen += room
+        taken = rows.isfinite().all(-1)
+        taken = taken if valid is None else taken & valid.reshape(-1)
+        taken = taken & (taken.cumsum(0) <= self.warm_up - self.seen)
+        self.seen += taken.sum()
+        self.mean += torch.where(taken.unsqueeze(-1), rows - self.mean, 0).sum(0) / self.seen.clamp_min(1)
         if self.keys == "slow" and self.still is not None:
             self.still.lerp_(self.projection.to(self.still.dtype), 1 - MOMENTUM)
 
@@ -141,9 +149,15 @@ class Addressing(nn.Module):
 
         Raises AESGMemoryError for shapes that do not fit.
         """
-        query = _only(self(x, steer), valid)
+        query = _only(self._query(x, steer), valid)
+        if value is not None:
+            check_value(as_tensor(value, "value"), query, self.memory.config)
         context = self.memory.retrieve(query, learn=False, kind=self.kind)
-        if self.learns and not recomputing():
+        if recomputing():
+            return context
+        if self.training:
+            self._settle(x.detach(), valid)
+        if self.learns:
             self.memory.retrieve(_only(self.key(x), valid), value, kind=self.kind, sources=sources)
         return context
 

@@ -17,6 +17,11 @@ from aesg_graph.nn.convolution import MemoryConvLayer
 from aesg_graph.nn.sizes import Place, Size, memory_for
 from aesg_graph.settings import StoreSettings
 
+GRID = 8
+"""A picture addresses memory by its pixels, averaged to so many each way."""
+FINER = 2
+"""Where positions recall, each does by so many each way of its own."""
+
 
 class ImageModel(nn.Module):
     """Blocks that each halve a picture and double the channels, then a layer that recalls.
@@ -50,7 +55,15 @@ class ImageModel(nn.Module):
         self.widths = [base_filters * 2**place for place in range(num_blocks)]
         self.encoder = nn.Sequential(*(_halving(given, made) for given, made in pairwise([in_channels, *self.widths])))
         deepest = self.widths[-1]
-        self.recalling = MemoryConvLayer(deepest, deepest, memory, per_position=per_position, keys=keys)
+        self.per_position = per_position
+        self.recalling = MemoryConvLayer(
+            deepest,
+            deepest,
+            memory,
+            per_position=per_position,
+            keys=keys,
+            cue_size=in_channels * (FINER if per_position else GRID) ** 2,
+        )
 
     @classmethod
     def _made(
@@ -71,8 +84,16 @@ class ImageModel(nn.Module):
 
     def encoded(self, x: Tensor, value: Tensor | None) -> Tensor:
         """What the blocks and the recalling layer make of pictures: [B, C', H / s, W / s], s being ``shrinks``."""
-        out: Tensor = torch.relu(self.recalling(self.encoder(x), value=value))
+        hidden = self.encoder(x)
+        out: Tensor = torch.relu(self.recalling(hidden, value=value, cue=self._cue(x, hidden)))
         return out
+
+    def _cue(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """What memory is addressed by: pixels, which no training moves, as those of a small picture."""
+        if not self.per_position:
+            return nn.functional.adaptive_avg_pool2d(x, GRID).flatten(1)
+        finer = nn.functional.adaptive_avg_pool2d(x, (FINER * hidden.shape[2], FINER * hidden.shape[3]))
+        return nn.functional.pixel_unshuffle(finer, FINER)
 
     def pictures(self, given: Any, *, whole: bool) -> Tensor:
         """Pictures [B, C, H, W] that the blocks can take; ``whole``: without losing a border.
@@ -80,7 +101,7 @@ class ImageModel(nn.Module):
         Raises AESGMemoryError for another shape or number of channels, for pictures that are too small, and, if
         ``whole``, for sides that ``shrinks`` does not divide.
         """
-        x = check_input(given, "x", ("B", "C", "H", "W"), {"C": self.in_channels})
+        x = check_input(given, "x", "B", self.in_channels, "H", "W")
         height, width = x.shape[2:]
         if min(height, width) < self.shrinks:
             raise AESGMemoryError(

@@ -10,6 +10,7 @@ from aesg_graph.memory import AESGMemory
 from aesg_graph.nn.addressing import Keys
 from aesg_graph.nn.attention import LayerState
 from aesg_graph.nn.checking import check_count
+from aesg_graph.nn.text.cues import Trace
 from aesg_graph.nn.text.sampling import Ending, Sampling, generating
 from aesg_graph.nn.text.transformer import TransformerText
 
@@ -67,9 +68,10 @@ class AESGDecoderLM(TransformerText):
         ``value`` [B, T, V] is what each position means, for a memory with values.
         Raises AESGMemoryError for ids outside of the vocabulary or more than ``max_seq_len`` tokens.
         """
-        hidden = self.embedded(self.tokens(x))
+        tokens = self.tokens(x)
+        hidden, cue = self.embedded(tokens), self.cues.in_context(tokens)
         for layer in self.layers:
-            hidden = layer(hidden, value=value)
+            hidden = layer(hidden, value=value, cue=cue)
         return self.logits(hidden)
 
     def generate(
@@ -98,13 +100,13 @@ class AESGDecoderLM(TransformerText):
         self._check_room(written.shape[1], max_new_tokens)
         sampling = Sampling(temperature, top_k, top_p)
         ending = Ending(stop_token, pad_token, self.vocab_size)
-        states = [LayerState() for _ in self.layers]
+        trace, states = Trace(), [LayerState() for _ in self.layers]
         with generating(self), self.memory.sequence():
             fed = written
             for _ in range(max_new_tokens):
-                hidden = self.embedded(fed, written.shape[1] - fed.shape[1])
+                hidden, cue = self.embedded(fed, written.shape[1] - fed.shape[1]), self.cues.in_context(fed, trace)
                 for layer, state in zip(self.layers, states, strict=True):
-                    hidden = layer(hidden, state=state)
+                    hidden = layer(hidden, cue=cue, state=state)
                 chosen = ending.after(sampling.choose(self.logits(hidden[:, -1]), generator))
                 fed = chosen.unsqueeze(1)
                 written = torch.cat([written, fed], 1)

@@ -13,13 +13,14 @@ from aesg_graph.errors import AESGMemoryError
 from aesg_graph.memory import AESGMemory
 from aesg_graph.nn.checking import check_count, check_memory
 from aesg_graph.nn.sizes import LARGE, MEDIUM, SMALL, Place, Size, counted, memory_for
+from aesg_graph.nn.text.cues import TokenCues
 from aesg_graph.settings import StoreSettings
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
 
 
 class TextModel(nn.Module):
-    """A vocabulary of embeddings, a memory, and logits over the vocabulary.
+    """A vocabulary of embeddings, a memory that is addressed by fixed codes of tokens, logits over the vocabulary.
 
     ``small()``, ``medium()`` and ``large()`` make a model and its memory in ``storage_dir``, by default
     ``./aesg_memory/<model>-<vector_dim>``. ``config`` says what the memory is instead of the size's 64, 128 or 256
@@ -39,6 +40,7 @@ class TextModel(nn.Module):
         self.memory = check_memory(memory)
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.output = nn.Linear(hidden_size, vocab_size)
+        self.cues = TokenCues(vocab_size, memory.vector_dim)
 
     @classmethod
     def small(

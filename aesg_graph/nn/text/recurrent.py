@@ -28,7 +28,15 @@ class RecurrentText(TextModel):
         keys: Keys = "frozen",
     ) -> None:
         super().__init__(vocab_size, hidden_size, num_layers, memory)
-        self.layers = MemoryStack(self.cell, hidden_size, num_layers, memory, query_every, keys)
+        self.layers = MemoryStack(
+            self.cell,
+            hidden_size,
+            num_layers,
+            memory,
+            cue_size=self.cues.width,
+            query_every=query_every,
+            keys=keys,
+        )
 
     def forward(self, x: Tensor, *, value: Tensor | None = None) -> Tensor:
         """Logits [B, T, vocab_size] of token ids [B, T]; those at t depend on tokens up to t alone.
@@ -38,7 +46,7 @@ class RecurrentText(TextModel):
         """
         tokens = self.tokens(x)
         with self.memory.sequence():
-            hidden = self.layers(self.embedding(tokens), StackState(), value)
+            hidden = self.layers(self.embedding(tokens), self.cues(tokens), StackState(), value)
         logits: Tensor = self.output(hidden)
         return logits
 

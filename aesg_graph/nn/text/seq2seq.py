@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -14,10 +16,19 @@ from aesg_graph.nn.text.sampling import Ending, Sampling, generating
 from aesg_graph.nn.text.stack import MemoryStack, StackState
 
 
+@dataclass
+class Decoding:
+    """Where a batch of targets stands, and a fixed code of what its sources are about [B, C]."""
+
+    state: StackState
+    about: Tensor
+
+
 class AESGSeq2Seq(TextModel):
     """A GRU encoder, and a GRU decoder that recalls at each step (Sutskever et al. 2014; Cho et al. 2014).
 
-    The decoder begins with the encoder's last states and a learned start, so no token id is set apart for it.
+    The decoder begins with the encoder's last states and a learned start, so no token id is set apart for it. It
+    addresses memory by the codes of the tokens it was fed and of all those in the source.
 
     Parameters
     ----------
@@ -43,7 +54,15 @@ class AESGSeq2Seq(TextModel):
     ) -> None:
         super().__init__(vocab_size, hidden_size, num_layers, memory)
         self.encoder = nn.GRU(hidden_size, hidden_size, num_layers, batch_first=True)
-        self.decoder = MemoryStack("gru", hidden_size, num_layers, memory, query_every, keys)
+        self.decoder = MemoryStack(
+            "gru",
+            hidden_size,
+            num_layers,
+            memory,
+            cue_size=2 * self.cues.width,
+            query_every=query_every,
+            keys=keys,
+        )
         self.start = nn.Parameter(torch.randn(hidden_size))
 
     def forward(self, src: Tensor, tgt: Tensor | None = None, *, value: Tensor | None = None) -> Tensor:
@@ -60,14 +79,11 @@ class AESGSeq2Seq(TextModel):
         target = None if tgt is None else self.tokens(tgt, "tgt")
         if target is not None and len(target) != len(source):
             raise AESGMemoryError(f"tgt has {len(target)} rows, expected {len(source)}, as many as src")
-        state = self._encoded(source)
         with self.memory.sequence():
+            decoding = self._encoded(source)
             if target is None:
-                return self._free_running(state, source.shape, value)
-            begun = self._begin(len(target)).unsqueeze(1)
-            fed = torch.cat([begun, self.embedding(target[:, :-1])], 1)
-            logits: Tensor = self.output(self.decoder(fed, state, value))
-            return logits
+                return self._free_running(decoding, source.shape[1], value)
+            return self._said(decoding, target[:, :-1], value, first=True)
 
     def generate(
         self,
@@ -93,30 +109,33 @@ class AESGSeq2Seq(TextModel):
         ending = Ending(stop_token, pad_token, self.vocab_size)
         written: list[Tensor] = []
         with generating(self), self.memory.sequence():
-            state, fed = self._encoded(source), self._begin(len(source))
+            decoding, fed = self._encoded(source), source[:, :0]
             while len(written) < max_length and not ending.all:
-                logits = self._next(fed, state, None)
+                logits = self._said(decoding, fed, None, first=not written).squeeze(1)
                 written.append(ending.after(sampling.choose(logits, generator)))
-                fed = self.embedding(written[-1])
+                fed = written[-1].unsqueeze(1)
         return torch.stack(written, 1)
 
-    def _encoded(self, source: Tensor) -> StackState:
-        """The decoder's first state: layer by layer the encoder's last one."""
+    def _encoded(self, source: Tensor) -> Decoding:
+        """Where decoding begins: layer by layer at the encoder's last states."""
         _, last = self.encoder(self.embedding(source))
-        return StackState(last[0], last[1:].contiguous() if self.num_layers > 1 else None)
+        about = nn.functional.normalize(self.cues(source).mean(1), dim=-1)
+        return Decoding(StackState(last[0], last[1:].contiguous() if self.num_layers > 1 else None), about)
 
-    def _begin(self, rows: int) -> Tensor:
-        return self.start.expand(rows, -1)
-
-    def _next(self, fed: Tensor, state: StackState, value: Tensor | None) -> Tensor:
-        """Logits [B, vocab_size] of one step that is fed [B, H]."""
-        logits: Tensor = self.output(self.decoder(fed.unsqueeze(1), state, value)).squeeze(1)
+    def _said(self, decoding: Decoding, fed: Tensor, value: Tensor | None, *, first: bool) -> Tensor:
+        """Logits [B, T, vocab_size] of the steps that are fed the tokens [B, T], after the start if it is the first."""
+        inputs, cues = self.embedding(fed), self.cues(fed)
+        if first:
+            inputs = torch.cat([self.start.expand(len(fed), 1, -1), inputs], 1)
+            cues = nn.functional.pad(cues, (0, 0, 1, 0))
+        cues = torch.cat([cues, decoding.about.unsqueeze(1).expand_as(cues)], -1)
+        logits: Tensor = self.output(self.decoder(inputs, cues, decoding.state, value))
         return logits
 
-    def _free_running(self, state: StackState, shape: torch.Size, value: Tensor | None) -> Tensor:
-        rows, steps = shape
-        fed, said = self._begin(rows), []
+    def _free_running(self, decoding: Decoding, steps: int, value: Tensor | None) -> Tensor:
+        said: list[Tensor] = []
         for t in range(steps):
-            said.append(self._next(fed, state, None if value is None else value[:, t : t + 1]))
-            fed = self.embedding(said[-1].argmax(-1))
-        return torch.stack(said, 1)
+            fed = said[-1].argmax(-1) if said else decoding.about.new_zeros(len(decoding.about), 0, dtype=torch.int64)
+            meant = None if value is None else value[:, t : t + 1]
+            said.append(self._said(decoding, fed, meant, first=not said))
+        return torch.cat(said, 1)

@@ -40,27 +40,32 @@ class MemoryStack(nn.Module):
         width: int,
         num_layers: int,
         memory: AESGMemory,
+        *,
+        cue_size: int,
         query_every: int,
         keys: Keys,
     ) -> None:
         super().__init__()
         make = MemoryGRUCell if cell == "gru" else MemoryLSTMCell
-        self.cell: MemoryGRUCell | MemoryLSTMCell = make(width, width, memory, query_every=query_every, keys=keys)
+        self.cell: MemoryGRUCell | MemoryLSTMCell = make(
+            width, width, memory, query_every=query_every, keys=keys, cue_size=cue_size
+        )
         plain = nn.GRU if cell == "gru" else nn.LSTM
         self.upper = plain(width, width, num_layers - 1, batch_first=True) if num_layers > 1 else None
 
-    def forward(self, x: Tensor, state: StackState, value: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, cue: Tensor, state: StackState, value: Tensor | None = None) -> Tensor:
         """Outputs [B, T, H] of inputs [B, T, H]; ``state`` goes on by T steps.
 
-        ``value`` [B, T, V] is what each step means.
+        ``cue`` [B, T, C] is what memory is addressed by, ``value`` [B, T, V] what each step means.
         """
-        steps = [self._step(x[:, t], state, None if value is None else value[:, t]) for t in range(x.shape[1])]
-        out = torch.stack(steps, 1)
+        meant = [None] * x.shape[1] if value is None else value.unbind(1)
+        steps = zip(x.unbind(1), cue.unbind(1), meant, strict=True)
+        out = torch.stack([self._step(*step, state) for step in steps], 1)
         if self.upper is not None:
             out, state.upper = self.upper(out, state.upper)
         return out
 
-    def _step(self, x: Tensor, state: StackState, value: Tensor | None) -> Tensor:
-        state.lowest = self.cell(x, state.lowest, state.recalled, value=value)
+    def _step(self, x: Tensor, cue: Tensor, value: Tensor | None, state: StackState) -> Tensor:
+        state.lowest = self.cell(x, state.lowest, state.recalled, value=value, cue=cue)
         hidden: Tensor = state.lowest if isinstance(state.lowest, Tensor) else state.lowest[0]
         return hidden

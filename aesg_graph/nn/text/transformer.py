@@ -36,8 +36,6 @@ class TransformerText(TextModel):
         super().__init__(vocab_size, hidden_size, num_layers, memory)
         self.max_seq_len = check_count(max_seq_len, "max_seq_len")
         self.positions = nn.Embedding(max_seq_len, hidden_size)
-        # Small beside the tokens' ones, so that layers' keys are about tokens more than about places.
-        nn.init.normal_(self.positions.weight, std=0.1)
         self.layers = nn.ModuleList(
             MemoryTransformerLayer(
                 hidden_size,
@@ -47,6 +45,7 @@ class TransformerText(TextModel):
                 causal=causal,
                 per_position=per_position,
                 keys=keys,
+                cue_size=2 * self.cues.width,
                 # Layers speak of different things: each looks among what it has learned itself.
                 kind=f"layer {place + 1}" if num_layers > 1 else None,
             )
@@ -121,6 +120,7 @@ class AESGTransformer(TransformerText):
             per_position=per_position,
             keys=keys,
         )
+        self.per_position = per_position
 
     def forward(self, x: Tensor, *, key_padding_mask: Tensor | None = None, value: Tensor | None = None) -> Tensor:
         """Logits [B, T, vocab_size] of token ids [B, T]; ``key_padding_mask`` [B, T] bool is True at padding.
@@ -128,7 +128,21 @@ class AESGTransformer(TransformerText):
         ``value`` is what rows mean, [B, V], or with ``per_position`` what positions mean, [B, T, V]. Raises
         AESGMemoryError for ids outside of the vocabulary or more than ``max_seq_len`` tokens.
         """
-        hidden = self.embedded(self.tokens(x))
+        tokens = self.tokens(x)
+        hidden, cue = self.embedded(tokens), self.cues.in_context(tokens)
+        if not self.per_position:
+            cue = pooled(cue, key_padding_mask)
         for layer in self.layers:
-            hidden = layer(hidden, key_padding_mask=key_padding_mask, value=value)
+            hidden = layer(hidden, key_padding_mask=key_padding_mask, value=value, cue=cue)
         return self.logits(hidden)
+
+
+def pooled(cue: Tensor, padding: Tensor | None) -> Tensor:
+    """The mean of a row's cues [B, T, F] without those at padding, [B, F]; zeros for a row of padding alone."""
+    if padding is None:
+        return cue.mean(1)
+    if not isinstance(padding, Tensor) or padding.dtype is not torch.bool or padding.shape != cue.shape[:2]:
+        shown = f"{padding.dtype} {list(padding.shape)}" if isinstance(padding, Tensor) else repr(padding)
+        raise AESGMemoryError(f"key_padding_mask is {shown}, expected torch.bool {list(cue.shape[:2])}")
+    kept = (~padding).unsqueeze(-1).to(cue.dtype)
+    return (cue * kept).sum(1) / kept.sum(1).clamp_min(1)
