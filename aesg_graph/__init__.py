@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from aesg_graph.nn.image import AESGCNNAutoencoder, AESGCNNClassifier, AESGColorizationNet
     from aesg_graph.nn.text import AESGDecoderLM, AESGGRUText, AESGLSTMText, AESGSeq2Seq, AESGTransformer
     from aesg_graph.settings import StoreSettings
-    from aesg_graph.training.colorization import ColorizationBenchmark
+    from aesg_graph.training import (
+        AESGTrainer,
+        Callback,
+        Checkpoint,
+        EarlyStopping,
+        TensorBoardCallback,
+        WandBCallback,
+        adapt_data,
+    )
+    from aesg_graph.training.colorization import BenchmarkResult, ColorizationBenchmark
     from aesg_graph.training.evaluation import Evaluator
 
 __version__ = "0.1.0"
@@ -46,10 +55,15 @@ _PLACES = {
     "AESGNavigationError": "errors",
     "AESGSeq2Seq": "nn.text",
     "AESGStorageError": "errors",
+    "AESGTrainer": "training",
     "AESGTrainingError": "errors",
     "AESGTransformer": "nn.text",
+    "BenchmarkResult": "training.colorization",
+    "Callback": "training",
+    "Checkpoint": "training",
     "ColorizationBenchmark": "training.colorization",
     "Concept": "concepts",
+    "EarlyStopping": "training",
     "Edge": "concepts",
     "Evaluator": "training.evaluation",
     "MemoryEngine": "engine",
@@ -57,6 +71,9 @@ _PLACES = {
     "RelationType": "concepts",
     "RetrievedContext": "context",
     "StoreSettings": "settings",
+    "TensorBoardCallback": "training",
+    "WandBCallback": "training",
+    "adapt_data": "training",
 }
 
 __all__ = [
@@ -74,10 +91,15 @@ __all__ = [
     "AESGNavigationError",
     "AESGSeq2Seq",
     "AESGStorageError",
+    "AESGTrainer",
     "AESGTrainingError",
     "AESGTransformer",
+    "BenchmarkResult",
+    "Callback",
+    "Checkpoint",
     "ColorizationBenchmark",
     "Concept",
+    "EarlyStopping",
     "Edge",
     "Evaluator",
     "MemoryEngine",
@@ -85,6 +107,9 @@ __all__ = [
     "RelationType",
     "RetrievedContext",
     "StoreSettings",
+    "TensorBoardCallback",
+    "WandBCallback",
+    "adapt_data",
 ]
 
 

@@ -15,21 +15,22 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from aesg_graph.errors import AESGConfigError, AESGStorageError
 from aesg_graph.memory import AESGMemory
 from aesg_graph.nn.image import AESGColorizationNet
 from aesg_graph.training.colorization.baseline import parameter_count, without_memory
-from aesg_graph.training.colorization.fitting import BATCH, fit
 from aesg_graph.training.colorization.pictures import Pictures, gray, load
 from aesg_graph.training.colorization.report import report
 from aesg_graph.training.colorization.results import BenchmarkResult, Run
 from aesg_graph.training.evaluation import Evaluator
 from aesg_graph.training.evaluation.extras import extra
 from aesg_graph.training.evaluation.images import WINDOW
+from aesg_graph.training.trainer import AESGTrainer
 
 DATASETS = ("cifar10", "photographs")
-SAMPLES = 8
+BATCH, RATE, SAMPLES = 32, 1e-3, 8
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class ColorizationBenchmark:
     seeds: both networks are trained once from each.
     model: makes the network with memory, given a directory for that memory; ``AESGColorizationNet.small`` by default.
         Its baseline is the same network with a hidden layer in place of each memory.
+    device: where both are trained.
 
     Raises AESGConfigError for a bad parameter.
     """
@@ -67,6 +69,7 @@ class ColorizationBenchmark:
         seeds: Sequence[int] = (0, 1, 2),
         data_dir: str | os.PathLike[str] = "./data",
         model: Callable[[str], nn.Module] = _small,
+        device: str | torch.device = "cpu",
     ) -> None:
         wrong = {}
         if dataset_name not in DATASETS:
@@ -85,7 +88,7 @@ class ColorizationBenchmark:
         self.dataset_name, self.max_images, self.image_size = dataset_name, max_images, image_size
         self.max_epochs, self.seeds = max_epochs, tuple(seeds)
         self.output_dir, self.data_dir = Path(output_dir), Path(data_dir)
-        self.model = model
+        self.model, self.device = model, device
 
     def run(self) -> dict[str, BenchmarkResult]:
         """Train, judge and write the report; results of the network with memory ("aesg") and of the "baseline".
@@ -116,13 +119,16 @@ class ColorizationBenchmark:
         try:
             if side == "baseline":
                 model = without_memory(model)
+            trainer = AESGTrainer(
+                model, None, nn.MSELoss(), device=self.device, batch_size=BATCH, learning_rate=RATE, quiet=True
+            )
             started = time.perf_counter()
-            losses = fit(model, pictures.train, self.max_epochs, seed)
+            losses = trainer.fit(TensorDataset(gray(pictures.train), pictures.train), self.max_epochs)
             seconds = time.perf_counter() - started
-            coloured = colour(model, gray(pictures.judged))
+            coloured = coloured_by(trainer, pictures.judged)
             scores = Evaluator.compute_image_metrics(coloured, pictures.judged)
             concepts = sum(memory.storage.node_count for memory in memories)
-            emptied = _psnr_emptied(model, memories, pictures.judged) if side == "aesg" else None
+            emptied = _psnr_emptied(trainer, memories, pictures.judged) if side == "aesg" else None
         finally:
             for memory in memories:
                 memory.close()
@@ -137,7 +143,7 @@ class ColorizationBenchmark:
             "trained on": f"{len(pictures.train)} pictures of {self.image_size} by {self.image_size} pixels",
             "judged by": f"{len(pictures.judged)} others",
             "epochs": self.max_epochs,
-            "batch": BATCH,
+            "batch": f"{BATCH}; Adam, learning rate {RATE}, mean squared error",
             "seeds": ", ".join(map(str, self.seeds)),
         }
         text = report(results["aesg"], results["baseline"], about)
@@ -160,17 +166,16 @@ class Outcome:
         return BenchmarkResult(self.model_name, self.parameters, tuple(runs))
 
 
-def colour(model: nn.Module, gray_pictures: Tensor) -> Tensor:
-    """What the network makes of gray pictures [N, 1, S, S]: [N, 3, S, S] in [0, 1]."""
-    model.eval()
-    with torch.no_grad():
-        return torch.cat([model(batch) for batch in torch.split(gray_pictures, BATCH)]).clamp(0, 1)
+def coloured_by(trainer: AESGTrainer, true: Tensor) -> Tensor:
+    """What the network makes of the gray form of pictures [N, 3, S, S]: as many, in [0, 1]."""
+    batches = torch.split(gray(true), BATCH)
+    return torch.cat([trainer.predict(batch).cpu() for batch in batches]).clamp(0, 1)
 
 
-def _psnr_emptied(model: nn.Module, memories: Sequence[AESGMemory], judged: Tensor) -> float:
+def _psnr_emptied(trainer: AESGTrainer, memories: Sequence[AESGMemory], judged: Tensor) -> float:
     for memory in memories:
         memory.remove(memory.storage.nodes["id"].astype(np.int64))
-    return Evaluator.compute_image_metrics(colour(model, gray(judged)), judged)["psnr"]
+    return Evaluator.compute_image_metrics(coloured_by(trainer, judged), judged)["psnr"]
 
 
 def _figures(result: BenchmarkResult) -> dict[str, Any]:
