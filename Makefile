@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-served plugin test test-latest lint bench crash crash-served setup
+.PHONY: help demo demo-served plugin test test-latest lint docs bench crash crash-served setup
 
 PYTHON := .venv/bin/python
 NEEDS_MAVEN := command -v mvn >/dev/null && command -v java >/dev/null \
@@ -45,6 +45,9 @@ lint: $(READY) ## check style and types alone
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy --strict
+
+docs: $(READY) ## write the reference, docs/api, from the docstrings
+	$(PYTHON) docs/reference.py
 
 bench: $(READY) ## measure speed beside other libraries, and print the ratios
 	$(PYTHON) benchmarks/run.py
