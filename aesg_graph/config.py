@@ -116,9 +116,9 @@ class AESGConfig:
     storage_directory: Annotated[str | None, Field(min_length=1, description="a path as text, or None")] = None
     """Where a memory lives that is given no directory."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Kept for the trainer of a later version; no memory uses it. (0, inf)"""
+    """The trainer's learning rate where it is given none; no memory uses it. (0, inf)"""
     batch_size: Positive = 32
-    """Kept for the trainer of a later version; no memory uses it. [1, 10^9]"""
+    """The trainer's batch size where it is given none; no memory uses it. [1, 10^9]"""
     prune_confidence_threshold: Share = 0.1
     """Kept for configurations of aesg; does nothing: edges go with their concepts only. [0, 1]"""
     split_density_threshold: Positive = 800
