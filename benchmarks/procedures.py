@@ -36,7 +36,7 @@ TITLE = "Inside Neo4j: procedures beside plain Cypher and the hot cache"
 SIZES = (200_000, 1_000_000)
 SEEDS, ROWS, CALLS = 3, 32, 200
 DUE = 100_000
-CHUNK = 20_000
+CHUNK = 8_000
 MEMORY = "procedures"
 TRANSACTION = 128
 """Megabytes that one transaction may use: what is done in batches stays below, however much it is."""
@@ -207,14 +207,15 @@ def told(size: int, rows: int, took: dict[str, list[float]]) -> list[Figure]:
 
 def at_once(driver: neo4j.Driver) -> str:
     """Whether the server would delete all that is due in one transaction; nothing is deleted."""
-    with driver.session() as session, session.begin_transaction() as transaction:
+    every = "MATCH (c:Concept {memory: $memory, expires_epoch: 1}) DETACH DELETE c"
+    with driver.session() as session:
+        transaction = session.begin_transaction()
         try:
-            transaction.run(
-                "MATCH (c:Concept {memory: $memory, expires_epoch: 1}) DETACH DELETE c", memory=MEMORY
-            ).consume()
+            transaction.run(every, memory=MEMORY).consume()
         except neo4j.exceptions.Neo4jError as error:
             return str(error.code).rsplit(".", 1)[-1]
-        transaction.rollback()
+        finally:
+            transaction.close()  # undone either way
     return "possible"
 
 
