@@ -1,6 +1,7 @@
 """Callbacks are called in order, at the right time, and what goes wrong in one is not hidden."""
 
 import sys
+import time
 
 import pytest
 import torch
@@ -237,6 +238,21 @@ def test_tensorboard_has_every_number(trained, place):
         (2, pytest.approx(losses[1])),
     ]
     assert [event.step for event in read.Scalars("batch/loss")] == list(range(1, 13))
+
+
+def test_weights_and_biases_has_every_number_without_a_network(place, monkeypatch):
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(place / "cache"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(place / "config"))
+    trainer = plain(WandBCallback("project", "a run of three epochs", directory=place))
+    trainer.fit(points(), 3, validation=points(4))
+    (written,) = (place / "wandb").glob("offline-run-*/*.wandb")
+    wanted = (b"a run of three epochs", b"val_loss", b"learning_rate", b"epoch")
+    patience = time.monotonic() + 30  # wandb's own process writes, a little later
+    while not all(said in written.read_bytes() for said in wanted):
+        assert time.monotonic() < patience
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
