@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from aesg_graph import AESGConfig, AESGMemory
 from aesg_graph.nn import Addressing
+from aesg_graph.nn.addressing import Keys
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from digits_demo.data import CLASSES, PIXELS, TASKS, Digits, batches, split
@@ -33,17 +34,18 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Method:
-    """One way of making keys. ``still``: of raw pixels, not of the encoder. ``rekeyed``: the memory, after each task.
+    """One way of making keys; ``keys`` None: no memory at all.
 
-    ``learned``: queries are learned; False: they are the keys. ``keys`` None: no memory at all.
+    still: the features are raw pixels, not what the encoder makes of them. rekeyed: the memory, after each task.
+    learned: the projection of queries is; else they are the keys. steered: the encoder may turn the query.
     """
 
     name: str
-    keys: str | None
+    keys: Keys | None
     still: bool = False
     rekeyed: bool = False
     learned: bool = True
-    epochs: int = 0
+    steered: bool = False
 
 
 METHODS = (
@@ -56,6 +58,9 @@ METHODS = (
     Method("pixels, frozen", "frozen", still=True),
     Method("pixels, slow", "slow", still=True),
     Method("pixels, rekey, never rekeyed", "rekey", still=True),
+    Method("pixels, rekey, rekeyed after each task", "rekey", still=True, rekeyed=True),
+    Method("pixels, frozen, query steered by the encoder", "frozen", still=True, steered=True),
+    Method("pixels, slow, query steered by the encoder", "slow", still=True, steered=True),
     Method("pixels, frozen, query not learned", "frozen", still=True, learned=False),
 )
 
@@ -74,7 +79,8 @@ class Model(nn.Module):
             config = AESGConfig(vector_dim=WIDTH, value_dim=CLASSES, novelty_birth_threshold=1)
             self.memory = AESGMemory(directory, config)
             features = PIXELS if method.still else WIDTH
-            self.addressing = Addressing(self.memory, features, keys=method.keys)
+            steered_by = WIDTH if method.steered else 0
+            self.addressing = Addressing(self.memory, features, keys=method.keys, steered_by=steered_by)
             self.addressing.projection.requires_grad_(method.learned)
 
     def features(self, x: Tensor) -> Tensor:
@@ -85,7 +91,9 @@ class Model(nn.Module):
         logits = self.head(encoded)
         if self.addressing is None:
             return logits
-        found = self.addressing.recall(x if self.method.still else encoded, meaning, sources=sources)
+        features = x if self.method.still else encoded
+        steer = encoded if self.method.steered else None
+        found = self.addressing.recall(features, meaning, steer=steer, sources=sources)
         return logits + self.trust * found.read()
 
 
@@ -137,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--passes", type=int, default=20, help="over each task's pictures")
+    parser.add_argument("--passes", type=int, default=10, help="over each task's pictures")
     asked = parser.parse_args(arguments)
     table = Table("keys from", "mean", "spread", "concepts", title=f"All ten classes at the end, {asked.seeds} seeds")
     for method in METHODS:

@@ -74,7 +74,7 @@ class MemoryTransformerLayer(nn.Module):
         inner = 4 * d_model if dim_feedforward is None else check_count(dim_feedforward, "dim_feedforward")
         dropout = check_share(dropout, "dropout")
         self.per_position = causal if per_position is None else per_position
-        self.cue_size = cue_size
+        self.cue_size = None if cue_size is None else check_count(cue_size, "cue_size")
         steered_by = 0 if cue_size is None else d_model
         self.addressing = Addressing(memory, cue_size or d_model, keys=keys, kind=kind, steered_by=steered_by)
         self.attention = SelfAttention(d_model, nhead, dropout, causal)

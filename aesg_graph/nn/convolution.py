@@ -43,7 +43,7 @@ class MemoryConvLayer(nn.Module):
         super().__init__()
         self.in_channels = check_count(in_channels, "in_channels")
         self.per_position = per_position
-        self.cue_size = cue_size
+        self.cue_size = None if cue_size is None else check_count(cue_size, "cue_size")
         own = in_channels if per_position else in_channels * GRID * GRID
         steered_by = 0 if cue_size is None else own
         self.addressing = Addressing(memory, cue_size or own, keys=keys, kind=kind, steered_by=steered_by)
@@ -61,7 +61,9 @@ class MemoryConvLayer(nn.Module):
         """
         check_input(x, "x", "B", self.in_channels, "H", "W")
         own = _positions(x) if self.per_position else self.pool(x).flatten(1)
-        meant = _positions(value) if self.per_position and value is not None else value
+        meant = value
+        if self.per_position and value is not None:
+            meant = _positions(check_input(value, "value", len(x), "V", *x.shape[2:]))
         if self.cue_size is None:
             if cue is not None:
                 raise AESGMemoryError("A cue was given to a layer without cue_size, expected none")
@@ -81,8 +83,6 @@ class MemoryConvLayer(nn.Module):
 
 def _positions(map: Tensor) -> Tensor:
     """[B, H W, C] of [B, C, H, W]."""
-    if map.dim() != 4:
-        raise AESGMemoryError(f"value has shape {list(map.shape)}, expected [B, V, H, W] per position")
     return map.flatten(2).transpose(1, 2)
 
 
