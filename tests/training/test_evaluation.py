@@ -111,6 +111,12 @@ def test_perplexity_is_e_to_the_cross_entropy_in_any_precision():
     assert Evaluator.compute_token_metrics(logits, targets)["perplexity"] == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_perplexity_of_a_model_that_is_sure_and_wrong_is_large_and_finite():
+    logits = torch.tensor([[[200.0, 0.0]]])
+    found = Evaluator.compute_token_metrics(logits, torch.tensor([[1]]))["perplexity"]
+    assert found == pytest.approx(math.exp(200.0))
+
+
 def test_padding_does_not_count():
     logits = torch.zeros(1, 3, 5)
     logits[0, :2, 1] = 50.0
@@ -187,6 +193,12 @@ def test_ssim_is_that_of_scikit_image_down_to_the_size_of_the_window():
             for a, b in zip(said, true, strict=True)
         ]
         assert Evaluator.compute_image_metrics(said, true)["ssim"] == pytest.approx(np.mean(expected), abs=1e-5)
+
+
+def test_images_are_judged_one_by_one_however_many_there_are():
+    true, said = torch.rand(70, 1, 12, 12), torch.rand(70, 1, 12, 12)
+    each = [Evaluator.compute_image_metrics(a, b)["ssim"] for a, b in zip(said, true, strict=True)]
+    assert Evaluator.compute_image_metrics(said, true)["ssim"] == pytest.approx(np.mean(each), abs=1e-6)
 
 
 def test_image_errors_are_means_over_all_pixels():

@@ -35,6 +35,10 @@ BATCH, RATE, SAMPLES = 32, 1e-3, 8
 log = logging.getLogger(__name__)
 
 
+def _whole(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool)
+
+
 def _small(directory: str) -> nn.Module:
     return AESGColorizationNet.small(storage_dir=directory)
 
@@ -79,9 +83,9 @@ class ColorizationBenchmark:
             ("image_size", image_size, WINDOW),
             ("max_epochs", max_epochs, 1),
         ):
-            if not isinstance(given, int) or given < least:
+            if not _whole(given) or given < least:
                 wrong[name] = f"got {given!r}, expected integer >= {least}"
-        if not seeds or len(set(seeds)) != len(seeds) or not all(isinstance(seed, int) for seed in seeds):
+        if not isinstance(seeds, Sequence) or not seeds or not all(map(_whole, seeds)) or len(set(seeds)) < len(seeds):
             wrong["seeds"] = f"got {seeds!r}, expected different integers, at least one"
         if wrong:
             raise AESGConfigError("The benchmark cannot run with these parameters.", wrong)
