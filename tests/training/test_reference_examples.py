@@ -348,7 +348,9 @@ def test_saving_and_loading():
     memory.save()
     saved = memory.storage.node_count
     assert saved > 50
-    memory.close()  # so that it is read from disk below
+    assert AESGMemory(directory="./persistent_memory").storage.node_count == saved
+    memory.close()
+    gc.collect()  # nobody has it open now: below it is read from disk
     again = AESGMemory(directory="./persistent_memory")
     assert again.storage.node_count == saved
     assert again.retrieve(torch.randn(64)).query.shape == (64,)
