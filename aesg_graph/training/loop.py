@@ -68,7 +68,7 @@ class Loop:
     device: torch.device
     precision: str
     accumulation: int
-    max_grad_norm: float
+    max_grad_norm: float | None
     callbacks: Callbacks
     stepped: Callable[[], None]
     """Called after every optimizer step."""
@@ -157,8 +157,11 @@ class Loop:
         parameters = [p for p in self.bare.parameters() if p.grad is not None]
         if not parameters:
             raise AESGTrainingError("No parameter has a gradient: the loss does not depend on what is trained")
-        norm = self.accelerator.clip_grad_norm_(parameters, self.max_grad_norm)
-        if self.precision != "fp16" and norm is not None and not math.isfinite(float(norm)):
+        if self.max_grad_norm is not None:
+            norm = self.accelerator.clip_grad_norm_(parameters, self.max_grad_norm)
+        else:
+            norm = _norm(parameters, self.device)
+        if self.precision != "fp16" and not math.isfinite(float(norm)):
             raise AESGTrainingError(
                 f"The gradient became {float(norm)} in epoch {epoch}, batch {batch} (counted from 0); weights and "
                 "memory have learned nothing of that batch"
@@ -168,3 +171,9 @@ class Loop:
 def in_groups_of_one(batches: Iterable[Any]) -> Iterable[tuple[int, Any, Any]]:
     """Batches, numbered from 0."""
     return (one for group in in_groups(batches, 1) for one in group)
+
+
+def _norm(parameters: list[nn.Parameter], device: torch.device) -> Tensor:
+    """The norm of the whole gradient, whose parts may be sparse or on other devices."""
+    found = [p.grad.coalesce().values() if p.grad.is_sparse else p.grad for p in parameters if p.grad is not None]
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part).to(device) for part in found]))

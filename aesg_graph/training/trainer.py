@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -91,7 +90,7 @@ class AESGTrainer:
         self._callbacks = Callbacks(callbacks)
         self._every = one_of("scheduler_every", scheduler_every, ("epoch", "batch"))
         accumulation = count("gradient_accumulation_steps", gradient_accumulation_steps)
-        norm = math.inf if max_grad_norm is None else positive("max_grad_norm", max_grad_norm)
+        norm = None if max_grad_norm is None else positive("max_grad_norm", max_grad_norm)
         device = device_named(device)
         self._accelerator = accelerator_for(device, mixed_precision)
         self.device = device if self._accelerator.num_processes == 1 else self._accelerator.device

@@ -6,6 +6,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -373,6 +373,15 @@ def test_a_large_gradient_is_scaled_down():
     assert same(before, weights(trainer.model))
 
 
+@pytest.mark.filterwarnings("ignore:The model has no AESGMemory")
+def test_sparse_gradients_are_learned_from():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(5, 4, sparse=True), nn.Flatten())
+    trainer = AESGTrainer(model, optimizer=torch.optim.SparseAdam(model.parameters(), lr=0.1), quiet=True)
+    losses = trainer.fit([(torch.tensor([k]), torch.tensor(k % 4)) for k in range(5)], 3)
+    assert losses[-1] < losses[0]
+
+
 def test_schedulers_step_once_an_epoch_or_once_a_batch():
     def halving(optimizer):
         return torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
