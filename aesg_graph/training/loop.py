@@ -176,4 +176,5 @@ def in_groups_of_one(batches: Iterable[Any]) -> Iterable[tuple[int, Any, Any]]:
 def _norm(parameters: list[nn.Parameter], device: torch.device) -> Tensor:
     """The norm of the whole gradient, whose parts may be sparse or on other devices."""
     found = [p.grad.coalesce().values() if p.grad.is_sparse else p.grad for p in parameters if p.grad is not None]
-    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part).to(device) for part in found]))
+    whole: Tensor = torch.stack([torch.linalg.vector_norm(part).to(device) for part in found]).norm()
+    return whole
