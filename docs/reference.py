@@ -21,7 +21,14 @@ FOLDER = Path(__file__).parent / "api"
 PAGES = {
     "memory": (
         "The memory",
-        ("memory.AESGMemory", "context.RetrievedContext", "learning.MemoryMode", "engine.MemoryEngine"),
+        (
+            "memory.AESGMemory",
+            "holding.EngineHolder",
+            "context.RetrievedContext",
+            "learning.MemoryMode",
+            "engine.MemoryEngine",
+            "engine.life.OpenMemory",
+        ),
     ),
     "concepts": ("Concepts and edges", ("concepts.Concept", "concepts.Edge", "concepts.RelationType")),
     "configuration": ("Configuration", ("config.AESGConfig", "settings.StoreSettings")),
