@@ -36,6 +36,9 @@ class TransformerText(TextModel):
         super().__init__(vocab_size, hidden_size, num_layers, memory)
         self.max_seq_len = check_count(max_seq_len, "max_seq_len")
         self.positions = nn.Embedding(max_seq_len, hidden_size)
+        # On a small text these scales overfit less than larger and smaller ones.
+        nn.init.normal_(self.embedding.weight, std=0.3)
+        nn.init.normal_(self.positions.weight, std=0.05)
         self.layers = nn.ModuleList(
             MemoryTransformerLayer(
                 hidden_size,
