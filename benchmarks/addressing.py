@@ -1,9 +1,10 @@
 """Where keys should come from while the encoder below a memory goes on training: accuracy, over seeds.
 
     python benchmarks/addressing.py                 # 5 seeds, a few minutes
-    python benchmarks/addressing.py --seeds 1 --passes 2
+    python benchmarks/addressing.py --only digits --seeds 1 --passes 2
 
-The digits of scikit-learn come two classes at a time. Each method ends with a test on all ten classes.
+Digits: those of scikit-learn come two classes at a time, and each method ends with a test on all ten classes.
+Sequences: random texts come two at a time, and each method ends with the next tokens of all texts.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import addressing_sequences as sequences
 import numpy as np
 import torch
 from rich.console import Console
@@ -30,6 +33,9 @@ from digits_demo.data import CLASSES, PIXELS, TASKS, Digits, batches, split
 
 WIDTH = 64
 BATCH = 32
+
+Trial = Callable[[Any, int, Path], tuple[float, int]]
+"""One way, a seed and a place for the memory: the share that was right, and how many concepts there are."""
 
 
 @dataclass(frozen=True)
@@ -141,23 +147,36 @@ def rekey(model: Model, digits: Digits) -> None:
     )
 
 
+def compare(title: str, ways: Sequence[Method | sequences.Way], trial: Trial, seeds: int) -> Table:
+    """A row for each way: the mean over seeds, the least and the most."""
+    table = Table("addressed by", "mean", "spread", "concepts", title=f"{title}, {seeds} seeds")
+    for way in ways:
+        shares, concepts = [], []
+        for seed in range(seeds):
+            with tempfile.TemporaryDirectory(prefix="aesg-addressing-") as folder:
+                share, count = trial(way, seed, Path(folder) / "memory")
+            shares.append(share)
+            concepts.append(count)
+        low, high = min(shares), max(shares)
+        table.add_row(way.name, f"{np.mean(shares):.1%}", f"{low:.1%} to {high:.1%}", f"{np.mean(concepts):.0f}")
+    return table
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--passes", type=int, default=10, help="over each task's pictures")
+    parser.add_argument("--passes", type=int, default=10, help="over each two classes' pictures")
+    parser.add_argument("--steps", type=int, default=25, help="on each two texts")
+    parser.add_argument("--only", choices=("digits", "sequences"))
     asked = parser.parse_args(arguments)
-    table = Table("keys from", "mean", "spread", "concepts", title=f"All ten classes at the end, {asked.seeds} seeds")
-    for method in METHODS:
-        shares, concepts = [], []
-        for seed in range(asked.seeds):
-            with tempfile.TemporaryDirectory(prefix="aesg-addressing-") as folder:
-                share, count = run(method, seed, asked.passes, Path(folder) / "memory")
-            shares.append(share)
-            concepts.append(count)
-        low, high = min(shares), max(shares)
-        table.add_row(method.name, f"{np.mean(shares):.1%}", f"{low:.1%} to {high:.1%}", f"{np.mean(concepts):.0f}")
-    Console(width=110).print(table)
+    console = Console(width=110)
+    if asked.only != "sequences":
+        trial: Trial = lambda method, seed, place: run(method, seed, asked.passes, place)  # noqa: E731
+        console.print(compare("All ten classes at the end", METHODS, trial, asked.seeds))
+    if asked.only != "digits":
+        trial = lambda way, seed, place: sequences.run(way, seed, asked.steps, place)  # noqa: E731
+        console.print(compare("Next tokens of all texts at the end", sequences.WAYS, trial, asked.seeds))
 
 
 if __name__ == "__main__":
