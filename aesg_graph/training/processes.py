@@ -29,8 +29,8 @@ def device_named(device: str | torch.device) -> torch.device:
 def accelerator_for(device: torch.device, precision: Precision) -> Accelerator:
     """What accelerate needs for one trainer. AESGConfigError for an unknown precision, or fp16 without a CUDA device.
 
-    accelerate keeps one state a process. Without other processes a second trainer may be of another device or
-    precision, so the state begins anew for it; among several processes it is the state that they were started with.
+    accelerate keeps one state a process. Where that is of another device or precision it begins anew for this trainer;
+    among several processes it is the state that they were started with.
     """
     if precision not in get_args(Precision):
         raise AESGConfigError(f"mixed_precision is {precision!r}, expected one of {', '.join(get_args(Precision))}")
@@ -39,6 +39,14 @@ def accelerator_for(device: torch.device, precision: Precision) -> Accelerator:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    def made() -> Accelerator:
+        return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, device_placement=False)
+
+    try:
+        accelerator = made()
+    except ValueError:  # it has begun with something else
+        accelerator = None
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    if alone and (accelerator is None or accelerator.device.type != device.type):
         AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, device_placement=False)
+    return accelerator if accelerator is not None and accelerator.device.type == device.type else made()

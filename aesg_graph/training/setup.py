@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from torch import nn
-from torch.optim import Adam, Optimizer
+from torch.optim import LBFGS, Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from aesg_graph.errors import AESGConfigError, AESGTrainingError
@@ -19,6 +19,10 @@ def optimizer_for(model: nn.Module, given: Any, learning_rate: float) -> Optimiz
     """The optimizer that was given, or Adam. AESGTrainingError if the model has nothing to train."""
     if given is not None and not isinstance(given, Optimizer):
         raise AESGConfigError(f"optimizer is a {type(given).__name__}, expected a torch.optim.Optimizer or None")
+    if isinstance(given, LBFGS):
+        raise AESGConfigError(
+            "optimizer is LBFGS, which looks at a batch several times, expected one that does so once"
+        )
     trained = [p for p in model.parameters() if p.requires_grad]
     if not trained:
         raise AESGTrainingError(

@@ -125,6 +125,14 @@ class AESGTrainer:
         """Whether this process is the one that writes files and shows progress."""
         return bool(self._accelerator.is_main_process)
 
+    def agreed(self, wanted: bool) -> bool:
+        """What the main process wants: a decision that every process must take alike. All of them must ask."""
+        if self._accelerator.num_processes == 1:
+            return wanted
+        from accelerate.utils import broadcast_object_list
+
+        return bool(broadcast_object_list([wanted])[0])
+
     # -- training ---------------------------------------------------------------------------------------------------
 
     def fit(
@@ -195,6 +203,7 @@ class AESGTrainer:
         self.state.completed(loss)
         said = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
         self._callbacks.call("on_epoch_end", epoch, logs)
+        self._stopping = self.agreed(self._stopping)
         return said
 
     def _after_step(self) -> None:

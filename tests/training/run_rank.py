@@ -14,7 +14,17 @@ from torch import nn
 from training_scenes import Recaller, contents, sentences, weights
 
 from aesg_graph.errors import AESGTrainingError
-from aesg_graph.training import AESGTrainer, Checkpoint
+from aesg_graph.training import AESGTrainer, Callback, Checkpoint, EarlyStopping
+
+
+class Mine(Callback):
+    """A figure that gets better in the main process and worse in the other: the main one's word must count."""
+
+    def __init__(self, rank):
+        self.rank = rank
+
+    def on_epoch_end(self, epoch, logs):
+        logs["mine"] = float(epoch if self.rank else -epoch)
 
 
 class Poisoned(nn.Module):
@@ -34,7 +44,8 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, criterion = Recaller(folder / f"rank-{rank}"), Poisoned(rank)
-    callbacks = [Checkpoint(path=folder / "checkpoints", keep_last=1)]
+    callbacks = [Checkpoint(path=folder / "checkpoints", keep_last=1, best="mine"), EarlyStopping(1, monitor="mine")]
+    callbacks.insert(0, Mine(rank))
     trainer = AESGTrainer(
         model,
         torch.optim.SGD(model.parameters(), lr=0.1),

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 from training_scenes import CONFIG, Recaller, contents, made, sentences, weights
 
-from aesg_graph import AESGConfig, AESGMemory
+from aesg_graph import AESGConfig, AESGMemory, StoreSettings
 from aesg_graph.errors import AESGMemoryError, AESGStorageError, AESGTrainingError
 from aesg_graph.training import AESGTrainer, Callback
 from aesg_graph.training.checkpoints import folder
@@ -193,6 +193,26 @@ def test_what_is_no_checkpoint_is_never_replaced(trained, place):
         with pytest.raises(AESGStorageError, match="no checkpoint"):
             trainer.save(path)
     assert (place / "mine" / "thesis.tex").read_text() == "x"
+
+
+def test_a_backup_is_not_taken_for_a_checkpoint(trained, place):
+    model, trainer = trained()
+    model.memory.backup(place / "backup")
+    before = sorted(entry.name for entry in (place / "backup").iterdir())
+    with pytest.raises(AESGStorageError, match="no checkpoint"):
+        trainer.save(place / "backup")
+    assert sorted(entry.name for entry in (place / "backup").iterdir()) == before
+
+
+def test_a_checkpoint_inside_the_memory_is_refused_since_it_would_be_replaced_with_it(saved, trained):
+    model, trainer = trained()
+    inside = model.memory.engine.directory / "c"
+    with pytest.raises(AESGStorageError, match="inside the memory's own directory"):
+        trainer.save(inside)
+    shutil.copytree(saved, inside)
+    with pytest.raises(AESGStorageError, match="inside the memory's own directory"):
+        trainer.resume(inside)
+    assert inside.exists()
 
 
 def test_a_snapshot_inside_a_step_is_refused(trained, place):
@@ -426,3 +446,45 @@ def test_a_full_disk_leaves_the_older_checkpoint(trained, place, monkeypatch):
     monkeypatch.undo()
     assert sorted(entry.name for entry in place.iterdir()) == ["a", "c"]
     assert trainer.resume(place / "c") == 1
+
+
+def test_a_kill_while_a_memory_is_put_back_leaves_both(saved, place):
+    (place / "b").mkdir()
+    torch.manual_seed(0)
+    model = Recaller(place / "b" / "m")
+    AESGTrainer(model, quiet=True).load(saved)
+    known = contents(model.memory)
+    model.memory.close()
+    os.rename(place / "b" / "m", place / "b" / ".m.before")  # as after the first of the two renames
+    again = Recaller(place / "b" / "m")
+    assert again.memory.storage.node_count == 0
+    AESGTrainer(again, quiet=True).load(saved)
+    assert [c.id for c in contents(again.memory)[0]] == [c.id for c in known[0]]
+    assert [entry.name for entry in (place / "b").iterdir()] == ["m"]
+    again.memory.close()
+
+
+def test_a_memory_that_its_cache_cannot_hold_is_restored_too(place):
+    torch.manual_seed(0)
+    model = Recaller(place / "a")
+    model.memory.create(torch.randn(200, 8), torch.randn(200, 4))
+    model.memory.close()
+    shutil.rmtree(place / "a" / "cache")
+    model.memory = AESGMemory(place / "a", CONFIG, stores=StoreSettings(cache_bytes=4096))
+    trainer = AESGTrainer(model, quiet=True)
+    trainer.save(place / "c")
+    assert not (place / "c" / "memory" / "cache").exists()
+    known = contents(model.memory)
+    model.memory.remove([c.id for c in known[0][:50]])
+    trainer.load(place / "c")
+    assert contents(model.memory) == known
+    model.memory.close()
+
+
+def test_other_rules_of_learning_are_told(saved, place, caplog):
+    torch.manual_seed(0)
+    model = Recaller(place / "b", config=replace(CONFIG, novelty_birth_threshold=7, batch_size=9))
+    AESGTrainer(model, quiet=True).load(saved)
+    assert "novelty_birth_threshold=2 (here 7)" in caplog.text
+    assert "batch_size" not in caplog.text
+    model.memory.close()

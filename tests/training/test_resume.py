@@ -118,6 +118,19 @@ def test_a_loader_of_another_kind_is_said_to_have_its_own_order(trained, place, 
     assert "its order is its own" in caplog.text
 
 
+def test_another_number_of_threads_is_told(trained, place, caplog):
+    _, trainer = trained()
+    trainer.fit(sentences(), 1)
+    trainer.save(place / "c")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        trainer.resume(place / "c")
+    finally:
+        torch.set_num_threads(threads)
+    assert f"saved with {threads} threads of torch, here are {threads + 1}" in caplog.text
+
+
 def test_schedulers_and_clipping_go_on(trained, place):
     options = {
         "scheduler": lambda o: torch.optim.lr_scheduler.OneCycleLR(o, max_lr=0.1, total_steps=40),

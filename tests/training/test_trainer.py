@@ -455,6 +455,7 @@ def test_one_warning_says_that_there_is_no_memory():
     [
         ({"model": "model"}, "model is a str"),
         ({"optimizer": "adam"}, "optimizer is a str"),
+        ({"optimizer": torch.optim.LBFGS(nn.Linear(3, 2).parameters())}, "optimizer is LBFGS"),
         ({"criterion": 3}, "criterion is a int"),
         ({"callbacks": [print]}, "callbacks has a builtin_function_or_method"),
         ({"device": "gpu"}, "device is 'gpu'"),

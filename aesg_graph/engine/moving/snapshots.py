@@ -58,6 +58,7 @@ def take_snapshot(engine: MemoryEngine, path: Path, stores: bool = True) -> None
         raise AESGMemoryError(
             "A snapshot was asked for inside a step, expected outside: its lessons are yet to be taken"
         )
+    _require_apart(path, engine)
     try:
         path.mkdir(parents=True)
         with engine.steps.writing:
@@ -68,6 +69,14 @@ def take_snapshot(engine: MemoryEngine, path: Path, stores: bool = True) -> None
         (path / POSITION).write_text(json.dumps(asdict(position), indent=1), encoding="utf-8")
     except OSError as error:
         raise AESGStorageError(f"Cannot write a snapshot to {path}: {error.strerror or error}") from error
+
+
+def _require_apart(path: Path, engine: MemoryEngine) -> None:
+    """AESGStorageError for a snapshot inside the memory's own directory, which is replaced as a whole."""
+    if path.resolve().is_relative_to(engine.directory):
+        raise AESGStorageError(
+            f"{path} is inside the memory's own directory {engine.directory}, expected a place beside it"
+        )
 
 
 def _take_own(engine: MemoryEngine, folder: Path) -> Position:
@@ -107,6 +116,7 @@ class Snapshot:
         grown out of the same memory: nobody's concepts are lost by mistake.
         """
         here, there = self.position, engine.config
+        _require_apart(self.path, engine)
         if engine.settings.engine != here.engine:
             raise AESGStorageError(
                 f"The snapshot {self.path} is of the {here.engine} engine, the memory in {engine.directory} of the "
@@ -146,9 +156,11 @@ def restore_in_place(engine: MemoryEngine, snapshot: Snapshot, replace: bool = F
     try:
         _put_own(snapshot, draft, standing, engine)
         engine.reopen(lambda: _swap(draft, place, before))
+    except OSError as error:
+        raise AESGStorageError(f"The memory in {place} cannot be replaced: {error.strerror or error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _put_own(snapshot: Snapshot, draft: Path, standing: Standing, engine: MemoryEngine) -> None:

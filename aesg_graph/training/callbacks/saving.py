@@ -53,7 +53,7 @@ class Checkpoint(Callback):
         if self.trainer is None:
             return
         completed = epoch + 1
-        if self._best is not None and self._best.improves(logs):
+        if self._best is not None and self.trainer.agreed(self._best.improves(logs)):
             self.trainer.save(self.path / "best")
         if completed % self.save_every == 0:
             self.trainer.save(self.path / f"epoch_{completed}")

@@ -18,7 +18,7 @@ from typing import Any
 from aesg_graph.errors import AESGStorageError
 
 FORMAT = 1
-MANIFEST = "manifest.json"
+MANIFEST, STATE = "manifest.json", "training_state.json"
 
 
 def draft_of(path: Path) -> Path:
@@ -57,8 +57,8 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a folder says that it is a checkpoint; whether it is whole, :class:`CheckpointFolder` tells."""
-    return (path / MANIFEST).is_file()
+    """Whether a folder looks like a checkpoint; whether it is whole, :class:`CheckpointFolder` tells."""
+    return (path / MANIFEST).is_file() and (path / STATE).is_file()
 
 
 def remove(path: Path) -> None:

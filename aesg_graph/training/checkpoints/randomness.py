@@ -1,13 +1,19 @@
-"""Where the generators of random numbers stand: python's, numpy's, torch's, and those that order the data."""
+"""Where the generators of random numbers stand: python's, numpy's, torch's, and those that order the data.
+
+And by how many threads torch adds up, which decides the last bit of a sum.
+"""
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+
+log = logging.getLogger("aesg_graph")
 
 
 def random_state(own: torch.Generator, loader: Sequence[torch.Generator]) -> dict[str, Any]:
@@ -20,6 +26,7 @@ def random_state(own: torch.Generator, loader: Sequence[torch.Generator]) -> dic
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "trainer": own.get_state(),
         "loader": [generator.get_state() for generator in loader],
+        "threads": torch.get_num_threads(),
     }
 
 
@@ -32,5 +39,12 @@ def set_random_state(state: dict[str, Any], own: torch.Generator) -> list[torch.
     if len(state["cuda"]) and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda"])
     own.set_state(state["trainer"])
+    if (threads := torch.get_num_threads()) != state["threads"]:
+        log.warning(
+            "the checkpoint was saved with %d threads of torch, here are %d: the last bits of losses may differ; "
+            "torch.set_num_threads() sets them",
+            state["threads"],
+            threads,
+        )
     loader: list[torch.Tensor] = state["loader"]
     return loader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from aesg_graph.config import AESGConfig
 from aesg_graph.engine.moving.snapshots import (
     Snapshot,
     named,
@@ -18,7 +20,7 @@ from aesg_graph.engine.moving.snapshots import (
 )
 from aesg_graph.errors import AESGTrainingError
 from aesg_graph.memory import AESGMemory
-from aesg_graph.training.checkpoints.folder import CheckpointFolder
+from aesg_graph.training.checkpoints.folder import STATE, CheckpointFolder
 from aesg_graph.training.checkpoints.randomness import set_random_state
 from aesg_graph.training.checkpoints.state import TrainingState
 from aesg_graph.training.checkpoints.trained import (
@@ -27,7 +29,6 @@ from aesg_graph.training.checkpoints.trained import (
     OPTIMIZER,
     RANDOM,
     SCHEDULER,
-    STATE,
     Trained,
     class_of,
     file_of,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("aesg_graph")
 
+ELSEWHERE = frozenset({"storage_directory", "memory_mode", "learning_rate", "batch_size"})
+"""Parameters that do not decide how a memory learns."""
 NAME_ROOM = 128 - len("-resumed-12345678")
 
 
@@ -118,6 +121,7 @@ class CheckpointReader:
             snapshot.require(memory.engine, self._replace)
             if snapshot.has_stores:
                 snapshot.verified()
+            _tell_differences(AESGConfig.from_json(json.dumps(said[place]["config"])), memory)
             found.append(snapshot)
         return found
 
@@ -168,6 +172,14 @@ class CheckpointReader:
 
             name = str(broadcast_object_list([name])[0])
         return name
+
+
+def _tell_differences(saved: AESGConfig, memory: AESGMemory) -> None:
+    """A word in the log where the memory is to learn by other rules than the one that was saved."""
+    differences = saved.differences(memory.config)
+    told = [f"{name}={there!r} (here {here!r})" for name, (there, here) in differences.items() if name not in ELSEWHERE]
+    if told:
+        log.warning("the memory of the checkpoint had %s; it goes on by what it is here", ", ".join(told))
 
 
 def _form(value: Any) -> str:

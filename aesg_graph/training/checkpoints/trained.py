@@ -15,7 +15,7 @@ from aesg_graph.training.callbacks.base import Callbacks
 from aesg_graph.training.checkpoints.state import TrainingState
 
 MODEL, OPTIMIZER, SCHEDULER, RANDOM = "model", "optimizer", "scheduler", "random"
-CONFIG, STATE = "config.json", "training_state.json"
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from aesg_graph.engine.moving.snapshots import take_snapshot
-from aesg_graph.training.checkpoints.folder import draft_of, write_json, written
+from aesg_graph.training.checkpoints.folder import STATE, draft_of, write_json, written
 from aesg_graph.training.checkpoints.randomness import random_state
 from aesg_graph.training.checkpoints.trained import (
     CONFIG,
@@ -18,7 +18,6 @@ from aesg_graph.training.checkpoints.trained import (
     OPTIMIZER,
     RANDOM,
     SCHEDULER,
-    STATE,
     Trained,
     class_of,
     file_of,
