@@ -66,6 +66,8 @@ def told(amount: float, unit: str) -> str:
         return f"{amount:,.0f}/s"
     if unit == "MB":
         return f"{amount:,.0f} MB"
+    if unit in ("loss", ""):
+        return f"{amount:.4f}" if unit else f"{amount:,.0f}"
     for factor, name in ((1.0, "s"), (1e3, "ms")):
         if amount * factor >= 1:
             return f"{amount * factor:,.3g} {name}" if amount * factor < 100 else f"{amount * factor:,.0f} {name}"

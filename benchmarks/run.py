@@ -1,6 +1,6 @@
 """Run the benchmarks: all of them, or some. Figures go to the terminal, to results.json and results.md.
 
-    python benchmarks/run.py                      all but the served engine, at full size (about twenty minutes)
+    python benchmarks/run.py                      all but the served engine, at full size (about half an hour)
     python benchmarks/run.py --quick              the same, small (about a minute)
     python benchmarks/run.py --only retrieve --sizes 10000,100000
     python benchmarks/run.py --only served --sizes 100000      on servers that it starts (needs Java 17 and Maven)
@@ -21,6 +21,7 @@ import bulk
 import consolidation
 import learning
 import memory_use
+import models
 import opening
 import procedures
 import reporting
@@ -39,6 +40,7 @@ SUBJECTS: dict[str, tuple[str, Callable[[Setting], list[Figure]]]] = {
     "learning": (learning.TITLE, learning.measure),
     "consolidation": (consolidation.TITLE, consolidation.measure),
     "memory_use": (memory_use.TITLE, memory_use.measure),
+    "models": (models.TITLE, models.measure),
     "served": (served.TITLE, served.measure),
     "procedures": (procedures.TITLE, procedures.measure),
 }

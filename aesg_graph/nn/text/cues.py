@@ -31,8 +31,9 @@ class TokenCues(nn.Module):
 
     def __init__(self, vocab_size: int, width: int) -> None:
         super().__init__()
-        codes = torch.randn(vocab_size, width, generator=torch.Generator().manual_seed(0))
-        self.register_buffer("codes", nn.functional.normalize(codes, dim=-1), persistent=False)
+        codes = torch.randn(vocab_size, width, generator=torch.Generator().manual_seed(0), device="cpu")
+        codes = nn.functional.normalize(codes, dim=-1).to(torch.get_default_device())
+        self.register_buffer("codes", codes, persistent=False)
 
     @property
     def width(self) -> int:
