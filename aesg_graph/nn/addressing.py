@@ -174,7 +174,12 @@ class Addressing(nn.Module):
 
 def _only(queries: Tensor, valid: Tensor | None) -> Tensor:
     """Zero queries where rows are not valid: these recall nothing and teach nothing."""
-    return queries if valid is None else queries.masked_fill(~valid.unsqueeze(-1), 0)
+    if valid is None:
+        return queries
+    if not isinstance(valid, Tensor) or valid.dtype is not torch.bool or valid.shape != queries.shape[:-1]:
+        shown = f"{valid.dtype} {list(valid.shape)}" if isinstance(valid, Tensor) else f"a {type(valid).__name__}"
+        raise AESGMemoryError(f"valid is {shown}, expected torch.bool {list(queries.shape[:-1])}")
+    return queries.masked_fill(~valid.unsqueeze(-1), 0)
 
 
 def recomputing() -> bool:

@@ -27,6 +27,8 @@ class LayerState:
 
     def joined(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values so far, these at the end."""
+        if self.keys is not None and self.keys.shape[:2] != keys.shape[:2]:
+            raise AESGMemoryError(f"state is of {len(self.keys)} rows, expected {len(keys)} as in src")
         self.keys = keys if self.keys is None else torch.cat([self.keys, keys], 2)
         self.values = values if self.values is None else torch.cat([self.values, values], 2)
         return self.keys, self.values

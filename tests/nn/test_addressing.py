@@ -409,6 +409,13 @@ def test_what_no_addressing_can_be_made_of_is_said(opened, given, message):
         (torch.zeros(0, F), {}, "empty batch"),
         (torch.randn(2, F), {"value": torch.zeros(2, 1)}, "value has shape [2, 1], expected [2, 3]"),
         (torch.randn(2, F), {"value": torch.zeros(1, V)}, "value has shape [1, 3], expected [2, 3]"),
+        (torch.randn(2, F), {"valid": torch.ones(2)}, "valid is torch.float32 [2], expected torch.bool [2]"),
+        (
+            torch.randn(2, F),
+            {"valid": torch.ones(3, dtype=torch.bool)},
+            "valid is torch.bool [3], expected torch.bool [2]",
+        ),
+        (torch.randn(2, F), {"valid": [True, True]}, "valid is a list"),
         (torch.full((2, F), torch.nan), {}, "finite"),
     ],
 )

@@ -157,3 +157,7 @@ def test_a_state_is_for_causal_layers_without_padding(opened):
     causal = layer(opened("causal"), causal=True)
     with pytest.raises(AESGMemoryError, match="A state was given, expected one only in a causal layer"):
         causal(x, state=LayerState(), key_padding_mask=padding)
+    state = LayerState()
+    causal(x, state=state)
+    with pytest.raises(AESGMemoryError, match="state is of 3 rows, expected 2 as in src"):
+        causal(x[:2], state=state)
