@@ -132,12 +132,12 @@ class ColorizationBenchmark:
             coloured = coloured_by(trainer, pictures.judged)
             scores = Evaluator.compute_image_metrics(coloured, pictures.judged)
             concepts = sum(memory.storage.node_count for memory in memories)
-            emptied = _psnr_emptied(trainer, memories, pictures.judged) if side == "aesg" else None
+            emptied = _emptied(trainer, memories, pictures.judged) if side == "aesg" else {}
         finally:
             for memory in memories:
                 memory.close()
         log.info("%s, seed %d: PSNR %.2f dB after %.0f s", side, seed, scores["psnr"], seconds)
-        run = Run(seed, scores["psnr"], scores["ssim"], tuple(losses), seconds, concepts, emptied)
+        run = Run(seed, scores["psnr"], scores["ssim"], tuple(losses), seconds, concepts, **emptied)
         name = type(model).__name__ + ("" if side == "aesg" else " without memory")
         return Outcome(run, name, parameter_count(model), coloured[:SAMPLES])
 
@@ -176,10 +176,12 @@ def coloured_by(trainer: AESGTrainer, true: Tensor) -> Tensor:
     return torch.cat([trainer.predict(batch).cpu() for batch in batches]).clamp(0, 1)
 
 
-def _psnr_emptied(trainer: AESGTrainer, memories: Sequence[AESGMemory], judged: Tensor) -> float:
+def _emptied(trainer: AESGTrainer, memories: Sequence[AESGMemory], judged: Tensor) -> dict[str, float]:
+    """How the network is judged once all its concepts are removed."""
     for memory in memories:
         memory.remove(memory.storage.nodes["id"].astype(np.int64))
-    return Evaluator.compute_image_metrics(coloured_by(trainer, judged), judged)["psnr"]
+    scores = Evaluator.compute_image_metrics(coloured_by(trainer, judged), judged)
+    return {f"{name}_emptied": scores[name] for name in ("psnr", "ssim")}
 
 
 def _figures(result: BenchmarkResult) -> dict[str, Any]:

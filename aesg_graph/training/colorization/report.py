@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass
 
 from aesg_graph.training.colorization.results import BenchmarkResult, difference, spread
 
-NOTHING = 0.01
-"""Below so many dB, emptying a memory changes nothing worth the name."""
+
+@dataclass(frozen=True)
+class Metric:
+    """Something that is measured, and how it is written."""
+
+    name: str
+    title: str
+    digits: int
+    unit: str = ""
+
+    def shown(self, figure: float, *, signed: bool = False) -> str:
+        """One figure with its unit."""
+        return f"{figure:{'+z' if signed else ''}.{self.digits}f}{self.unit}"
+
+    def mean(self, figures: list[float]) -> str:
+        """Mean and spread."""
+        return _plus_minus(statistics.fmean(figures), spread(figures), self.digits) + self.unit
+
+
+METRICS = (Metric("psnr", "PSNR", 2, " dB"), Metric("ssim", "SSIM", 4))
 
 
 def report(aesg: BenchmarkResult, baseline: BenchmarkResult, about: dict[str, object]) -> str:
@@ -40,46 +59,48 @@ def report(aesg: BenchmarkResult, baseline: BenchmarkResult, about: dict[str, ob
 
 def conclusion(aesg: BenchmarkResult, baseline: BenchmarkResult) -> str:
     """Whether memory helped, as far as the figures go. A difference within the spread is none."""
-    return f"{_compared(aesg, baseline)} {_emptied(aesg)}"
+    found = {metric: difference(aesg.of(metric.name), baseline.of(metric.name)) for metric in METRICS}
+    compared = (_compared(metric, aesg, baseline, found[metric]) for metric in METRICS)
+    return " ".join([*compared, f"**{_verdict(found)}**", _emptied(aesg)])
 
 
-def _compared(aesg: BenchmarkResult, baseline: BenchmarkResult) -> str:
-    sides = [[run.psnr for run in side.runs] for side in (aesg, baseline)]
-    apart = aesg.psnr - baseline.psnr
-    figures = f"The network with memory reaches {_dB(aesg)}, the baseline {_dB(baseline)}."
-    found = difference(*sides)
+def _compared(metric: Metric, aesg: BenchmarkResult, baseline: BenchmarkResult, found: int | None) -> str:
+    mine, theirs = aesg.of(metric.name), baseline.of(metric.name)
+    apart = metric.shown(statistics.fmean(mine) - statistics.fmean(theirs), signed=True)
+    figures = f"{metric.title} is {metric.mean(mine)} with memory and {metric.mean(theirs)} without"
     if found is None:
-        return f"{figures} One seed has no spread: whether memory helped, this run cannot say."
-    wide = max(filter(None, (spread(side) for side in sides)), default=0.0)
-    if found == 0:
-        return (
-            f"{figures} The difference of {apart:+z.2f} dB is within the spread over {len(aesg.runs)} seeds "
-            f"({wide:.2f} dB): **memory made no difference that these runs can show.**"
-        )
-    outcome = "memory helped" if found > 0 else "memory made it worse"
-    return (
-        f"{figures} The difference of {apart:+z.2f} dB is larger than the spread over {len(aesg.runs)} seeds "
-        f"({wide:.2f} dB): **{outcome}.**"
-    )
+        return f"{figures}."
+    size = "larger than" if found else "within"
+    return f"{figures}: the difference of {apart} is {size} the spread over {len(mine)} seeds."
+
+
+def _verdict(found: dict[Metric, int | None]) -> str:
+    if None in found.values():
+        return "One seed has no spread: whether memory helped, this run cannot say."
+    better, worse = (" and ".join(metric.title for metric in found if found[metric] == sign) for sign in (1, -1))
+    if better and worse:
+        return f"Memory helped by {better}, and made it worse by {worse}."
+    if better or worse:
+        return f"Memory {'helped' if better else 'made it worse'}, by {better or worse}."
+    return "Memory made no difference that these runs can show."
 
 
 def _emptied(aesg: BenchmarkResult) -> str:
     if not aesg.memory_nodes:
         return "No concept was ever learned, so there was nothing to recall."
-    lost = aesg.lost_when_emptied
-    mean = statistics.fmean(lost)
-    figures = f"Emptying the trained network's memory changes PSNR by {-mean:+z.3f} dB"
-    if max(map(abs, lost)) < NOTHING:
-        return f"{figures}: the network does not use what it recalls."
-    if min(lost) > 0:
-        return f"{figures}: the trained network does use what it recalls."
-    if max(lost) < 0:
-        return f"{figures}: what it recalls misleads the trained network."
-    return f"{figures}, up in some seeds and down in others: what it recalls is of no steady use."
-
-
-def _dB(result: BenchmarkResult) -> str:  # noqa: N802
-    return f"{_plus_minus(result.psnr, result.psnr_spread, 2)} dB"
+    changes = {metric: aesg.changed_when_emptied(metric.name) for metric in METRICS}
+    shown = " and ".join(f"{m.title} by {m.shown(statistics.fmean(each), signed=True)}" for m, each in changes.items())
+    figures = f"Emptying the trained network's memory changes {shown}"
+    found = {difference(each, [0.0] * len(each)) for each in changes.values()}
+    if None in found:
+        return f"{figures}."
+    if -1 in found and 1 in found:
+        return f"{figures}: what it recalls helps it in one way and misleads it in the other."
+    if -1 in found:
+        return f"{figures}: it does use what it recalls."
+    if 1 in found:
+        return f"{figures}: what it recalls misleads it."
+    return f"{figures}, which is within the spread: it makes no use of what it recalls that these runs can show."
 
 
 def _means(*sides: BenchmarkResult) -> list[str]:
@@ -97,14 +118,15 @@ def _means(*sides: BenchmarkResult) -> list[str]:
 
 def _runs(*sides: BenchmarkResult) -> list[str]:
     rows = [
-        f"| {side.model_name} | {run.seed} | {run.psnr:.2f} | {_or_dash(run.psnr_emptied)} | {run.ssim:.4f} "
-        f"| {run.memory_nodes:,} | {', '.join(f'{loss:.5f}' for loss in run.losses)} |"
+        f"| {side.model_name} | {run.seed} | {run.psnr:.2f} | {_or_nothing(run.psnr_emptied, 2)} "
+        f"| {run.ssim:.4f} | {_or_nothing(run.ssim_emptied, 4)} | {run.memory_nodes:,} "
+        f"| {', '.join(f'{loss:.5f}' for loss in run.losses)} |"
         for side in sides
         for run in side.runs
     ]
     return [
-        "| network | seed | PSNR, dB | memory emptied | SSIM | concepts | training loss of each epoch |",
-        "|---|---:|---:|---:|---:|---:|---|",
+        "| network | seed | PSNR, dB | emptied | SSIM | emptied | concepts | training loss of each epoch |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
         *rows,
     ]
 
@@ -113,5 +135,5 @@ def _plus_minus(mean: float, deviation: float | None, digits: int) -> str:
     return f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
 
 
-def _or_dash(figure: float | None) -> str:
-    return "" if figure is None else f"{figure:.2f}"
+def _or_nothing(figure: float | None, digits: int) -> str:
+    return "" if figure is None else f"{figure:.{digits}f}"

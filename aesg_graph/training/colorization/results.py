@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Run:
     """One model trained once from one seed, and judged by the pictures that it has not seen.
 
-    psnr in dB; ssim; losses, one an epoch; seconds of training; memory_nodes, concepts at its end; psnr_emptied, what
-    is left of ``psnr`` when all concepts are removed (None for a model without memory).
+    psnr in dB; ssim; losses, one an epoch; seconds of training; memory_nodes, concepts at its end; psnr_emptied and
+    ssim_emptied, what they are when all concepts are removed (None for a model without memory).
     """
 
     seed: int
@@ -21,6 +21,7 @@ class Run:
     seconds: float
     memory_nodes: int = 0
     psnr_emptied: float | None = None
+    ssim_emptied: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,14 @@ class BenchmarkResult:
         """Mean training loss of each epoch."""
         return [statistics.fmean(losses) for losses in zip(*(run.losses for run in self.runs), strict=True)]
 
-    @property
-    def lost_when_emptied(self) -> list[float]:
-        """By how many dB each seed's ``psnr`` falls when its memory is emptied; nothing for a model without one."""
-        return [run.psnr - run.psnr_emptied for run in self.runs if run.psnr_emptied is not None]
+    def of(self, metric: str) -> list[float]:
+        """What each seed reached: "psnr" or "ssim"."""
+        return [getattr(run, metric) for run in self.runs]
+
+    def changed_when_emptied(self, metric: str) -> list[float]:
+        """By how much each seed's "psnr" or "ssim" changes when its memory is emptied; nothing without a memory."""
+        pairs = ((getattr(run, metric), getattr(run, f"{metric}_emptied")) for run in self.runs)
+        return [after - before for before, after in pairs if after is not None]
 
 
 def spread(figures: list[float]) -> float | None:
