@@ -36,11 +36,16 @@ def accelerator_for(device: torch.device, precision: Precision) -> Accelerator:
         raise AESGConfigError(f"mixed_precision is {precision!r}, expected one of {', '.join(get_args(Precision))}")
     if precision == "fp16" and device.type != "cuda":
         raise AESGConfigError(f"mixed_precision='fp16' needs a CUDA device, got device {device}; 'bf16' works there")
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
+    # What a memory does not recall may leave a parameter of one process without a gradient.
+    apart = DistributedDataParallelKwargs(find_unused_parameters=True)
+
     def made() -> Accelerator:
-        return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, device_placement=False)
+        return Accelerator(
+            cpu=device.type == "cpu", mixed_precision=precision, device_placement=False, kwargs_handlers=[apart]
+        )
 
     try:
         accelerator = made()

@@ -17,6 +17,18 @@ from aesg_graph.errors import AESGTrainingError
 from aesg_graph.training import AESGTrainer, Callback, Checkpoint, EarlyStopping
 
 
+class Uneven(Recaller):
+    """One process has a parameter that its loss does not depend on."""
+
+    def __init__(self, directory, rank):
+        super().__init__(directory)
+        self.rank, self.extra = rank, nn.Linear(4, 4)
+
+    def forward(self, tokens):
+        output = super().forward(tokens)
+        return output + self.extra(output) if self.rank else output
+
+
 class Mine(Callback):
     """A figure that gets better in the main process and worse in the other: the main one's word must count."""
 
@@ -43,7 +55,7 @@ def main():
     folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model, criterion = Recaller(folder / f"rank-{rank}"), Poisoned(rank)
+    model, criterion = Uneven(folder / f"rank-{rank}", rank), Poisoned(rank)
     callbacks = [Checkpoint(path=folder / "checkpoints", keep_last=1, best="mine"), EarlyStopping(1, monitor="mine")]
     callbacks.insert(0, Mine(rank))
     trainer = AESGTrainer(
