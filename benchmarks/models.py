@@ -33,8 +33,8 @@ SIZES = (500, 50_000)
 GOAL_SIZE = 50_000
 EPOCHS = 10
 SEEDS = 5
-SAMPLES = 512
-BATCH = 64
+SAMPLES = 128
+BATCH = 16
 SIDE = 128
 NOTHING = 2.0
 """A mean difference within so many standard errors of zero is called nothing."""
