@@ -41,6 +41,7 @@ PAGES = {
             "nn.MemoryTransformerLayer",
             "nn.MemoryConvLayer",
             "nn.SequenceState",
+            "nn.LayerState",
             "nn.AESG_GRU",
             "nn.AESG_LSTM",
             "nn.AESG_TransformerLayer",

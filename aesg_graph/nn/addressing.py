@@ -63,7 +63,8 @@ class Addressing(nn.Module):
         self.warm_up = check_count(warm_up, "warm_up", least=0)
         self.kind = check_kind(kind)
         weight = torch.empty(memory.vector_dim, features)
-        nn.init.orthogonal_(weight)
+        # Always the same of a shape: a new model finds what an earlier one of its kind kept.
+        nn.init.orthogonal_(weight, generator=torch.Generator().manual_seed(0))
         self.projection = nn.Parameter(weight)
         self.steering = self._turning_nothing(check_count(steered_by, "steered_by", least=0))
         self.register_buffer("still", None if keys == "rekey" else weight.detach().clone())
