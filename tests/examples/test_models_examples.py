@@ -25,6 +25,6 @@ def test_a_text_model_learns_a_file_and_goes_on_writing(tmp_path: Path, capsys: 
 def test_an_image_model_learns_the_digits(tmp_path: Path) -> None:
     import image_model
 
-    full, empty = image_model.main(str(tmp_path / "memory"), passes=1, examples=600)
+    full, empty = image_model.main(str(tmp_path / "memory"), passes=2, examples=600)
     assert full > 0.5
     assert empty != full

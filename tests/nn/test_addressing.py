@@ -230,7 +230,7 @@ def test_a_memory_set_to_eval_alone_learns_nothing_from_a_layer_in_training(open
 def test_what_is_kept_is_the_key_not_the_query_and_means_the_value(opened):
     memory = opened(value_dim=V)
     addressing = Addressing(memory, F, warm_up=0)
-    x, value = torch.randn(4, F), torch.randn(4, V)
+    x, value = torch.eye(F)[:4], torch.randn(4, V)  # rows that are nothing alike are four concepts
     trained(addressing, x)
     addressing.recall(x, value, sources=["a", "b", "c", "d"])
     kept = memory.retrieve(addressing.key(x), learn=False)
