@@ -29,7 +29,9 @@ def graph_of(settings: StoreSettings | None = None, *, read_only: bool = False) 
             "No servers are named, expected AESG_GRAPH, AESG_VECTORS and AESG_MEMORY; a memory in a directory is "
             "consolidated by the process that has it open"
         )
-    graph = Neo4jGraphStore.open(settings, _configuration(settings).vocabulary, read_only=read_only)
+    head = Neo4jGraphStore.peek(settings)
+    config = AESGConfig() if head is None else AESGConfig.from_json(head.config)
+    graph = Neo4jGraphStore.open(settings, config.vocabulary, read_only=read_only)
     with contextlib.closing(graph):
         yield graph
 
@@ -39,7 +41,7 @@ def spread_to_paste(seeds: Sequence[int]) -> str:
     from aesg_graph.engine.recall import spread_params
 
     with graph_of(read_only=True) as graph:
-        config = _configuration(graph.procedures.connection.settings)
+        config = AESGConfig.from_json(graph.head().config)
         names, gains, params = config.vocabulary.names, config.vocabulary.gains, spread_params(config)
         rows = [[0, seed, 1.0] for seed in seeds]
         given = {"memory": graph.procedures.memory, "seeds": rows} | spread_parameters(names, gains, params, None)
@@ -56,8 +58,3 @@ def stats_to_paste() -> str:
     """The twin of ``aesg.stats``, the same way."""
     with graph_of(read_only=True) as graph:
         return pasted(cypher("stats"), {"memory": graph.procedures.memory})
-
-
-def _configuration(settings: StoreSettings) -> AESGConfig:
-    head = Neo4jGraphStore.peek(settings)
-    return AESGConfig() if head is None else AESGConfig.from_json(head.config)
