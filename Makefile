@@ -35,7 +35,7 @@ plugin: $(READY) ## build the procedures for Neo4j, and say where they go (Java 
 test: lint ## check style and types, run all tests, print the coverage
 	@$(NEEDS_MAVEN)
 	cd schema/procedures && mvn -q -B verify
-	$(PYTHON) -m pytest --cov=aesg_graph --cov-report=term
+	$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov=aesg_graph --cov-report=term
 
 test-latest: $(READY) ## run the tests of the served engine on the newest Neo4j (needs Java 21 or later)
 	AESG_TEST_NEO4J_VERSION=$(LATEST_NEO4J) $(PYTHON) -m pytest tests/served tests/stores tests/procedures tests/docs \

@@ -23,6 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--served-kills", type=int, default=100, help="the same on servers")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (``pytest -n 2 --dist loadgroup``) a file stays whole, and one of them has the servers."""
+    for item in items:
+        shares_servers = {"neo4j_server", "qdrant_server"} & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("servers" if shares_servers else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def kills(request: pytest.FixtureRequest) -> int:
     """How often the crash test kills a learning process."""
