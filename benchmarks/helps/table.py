@@ -1,0 +1,71 @@
+"""The table: to the terminal, to Markdown, and everything that is known to JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reporting import machine
+from rich.console import Console
+from rich.table import Table
+
+from helps.rows import AS_MANY, EVERYTHING, MEMORY, PLAIN, Row
+
+COLUMNS = (
+    "task",
+    "case",
+    "metric",
+    "plain",
+    "kNN, all examples",
+    "keeps",
+    "kNN, as many as memory",
+    "memory",
+    "keeps",
+    "memory beside kNN of all",
+)
+NAME = "where_memory_helps"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row's texts."""
+    unit = "points" if row.metric == "accuracy" else "bits"
+    digits = 1 if row.metric == "accuracy" else 3
+    share = row.sides[MEMORY].kept / max(row.sides[EVERYTHING].kept, 1)
+    beside = f"{row.gain:+.{digits}f} {unit} at {share:.0%} of the entries"
+    everything, memory = row.kept(EVERYTHING), row.kept(MEMORY)
+    told = [row.told(side) for side in (PLAIN, EVERYTHING, AS_MANY, MEMORY)]
+    return row.task, row.case, row.metric, told[0], told[1], everything, told[2], told[3], memory, beside
+
+
+def show(console: Console, rows: Sequence[Row]) -> None:
+    """Print the table."""
+    table = Table(title="Where memory helps (mean ± standard deviation)", title_justify="left", title_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name in COLUMNS[:3] else "right")
+    for row in rows:
+        table.add_row(*cells(row))
+    console.print(table)
+
+
+def keep(folder: Path, rows: Sequence[Row], seconds: float, seeds: int) -> None:
+    """Write both files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds), "seeds": seeds}
+    whole = facts | {"machine": machine(), "rows": [row.plainly() for row in rows]}
+    (folder / f"{NAME}.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{NAME}.md").write_text(markdown(rows, seconds, seeds), encoding="utf-8")
+
+
+def markdown(rows: Sequence[Row], seconds: float, seeds: int) -> str:
+    """The table, and below it what was chosen for each side."""
+    lines = ["# Where memory helps", ""]
+    lines += [f"Mean ± standard deviation of {seeds} seeds; `benchmarks/where_memory_helps.py`, {seconds:.0f} s.", ""]
+    lines += ["| " + " | ".join(COLUMNS) + " |", "|---|---|---|" + "--:|" * (len(COLUMNS) - 3)]
+    lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
+    lines += ["", "## What was chosen, on data that nobody is tested on", ""]
+    for row in rows:
+        lines += [f"- **{row.task}, {row.case}** (plain: {row.plain}{'; ' + row.note if row.note else ''})"]
+        lines += [f"    - {name}: `{side.chosen}`" for name, side in row.sides.items()]
+    return "\n".join(lines) + "\n"
