@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aesg_graph.nn.text import AESGDecoderLM, AESGGRUText, AESGLSTMText, AESGSeq2Seq, AESGTransformer
     from aesg_graph.settings import StoreSettings
     from aesg_graph.training import (
+    from aesg_graph.packs import MemoryPack, PackManager
         AESGTrainer,
         Callback,
         Checkpoint,
@@ -71,6 +72,8 @@ _PLACES = {
     "RelationType": "concepts",
     "RetrievedContext": "context",
     "StoreSettings": "settings",
+    "MemoryPack": "packs",
+    "PackManager": "packs",
     "TensorBoardCallback": "training",
     "WandBCallback": "training",
     "adapt_data": "training",
@@ -109,6 +112,8 @@ __all__ = [
     "StoreSettings",
     "TensorBoardCallback",
     "WandBCallback",
+    "MemoryPack",
+    "PackManager",
     "adapt_data",
 ]
 

@@ -1,4 +1,4 @@
-"""What happens inside a retrieval: recall, then the lesson, and what a recomputation in backward may see."""
+"""What happens inside a retrieval: recall, what attached packs add, the lesson, and what a recomputation may see."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ class Answerer:
         digest = zlib.crc32(question.vectors.tobytes())
         if torch._C._current_graph_task_id() != -1:  # inside autograd's backward: a recomputed activation
             self._refuse_if_changed(digest, engine.changes)
-            return engine.recall(question)
+            return engine.attachments.join(question, engine.recall(question))
         changes = engine.changes
         recalled = engine.recall(question)
+        answered = engine.attachments.join(question, recalled)  # lessons are of the memory's own answer alone
         self._remember(digest, changes)
         if learns(engine.mode, asked):
             sources = None if asked.sources is None else tuple(json.loads(asked.sources))
             learn(engine, question, recalled, asked.steps, sources)
-        return recalled
+        return answered
 
     def _remember(self, digest: int, changes: int) -> None:
         self._answered[digest] = self._latest = changes

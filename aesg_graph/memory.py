@@ -26,6 +26,7 @@ from aesg_graph.errors import AESGMemoryError
 from aesg_graph.heritage import CognitiveEngineView, LoggerView, StorageView
 from aesg_graph.holding import EngineHolder
 from aesg_graph.learning import Mode
+from aesg_graph.packs import Filters, MemoryPack, Packed, PackManager
 from aesg_graph.retrieval_op import LEARN_BY_MODE, Asked, register, retrieve_op
 from aesg_graph.settings import StoreSettings
 from aesg_graph.tensors import as_array, as_tensor, check_query, check_value, numpy_encoder
@@ -223,11 +224,11 @@ class AESGMemory(EngineHolder):
     # -- looking ----------------------------------------------------------------------------------------------------
 
     def concept(self, id: int) -> Concept:
-        """One concept; AESGMemoryError if it does not exist."""
+        """One concept, of the memory or else of an attached pack; AESGMemoryError if it does not exist."""
         return self.engine.inspector.concept(inputs.one_id(id))
 
     def neighbors(self, id: int) -> list[Edge]:
-        """The edges of a concept, strongest first; AESGMemoryError if it does not exist."""
+        """The edges of a concept, strongest first, found as :meth:`concept` is; AESGMemoryError if none has it."""
         return self.engine.inspector.neighbors(inputs.one_id(id))
 
     def explain(self, query: Any, concept_id: int, limit: int = 10) -> list[dict[str, Any]]:
@@ -246,6 +247,65 @@ class AESGMemory(EngineHolder):
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
         """What happened: CREATE, LINK, REMOVE, MERGE, SPLIT, PRUNE, CONSOLIDATE, RESTRUCTURE, REKEY, oldest first."""
         return self.engine.inspector.history(limit)
+
+    # -- packs ------------------------------------------------------------------------------------------------------
+
+    @property
+    def packs(self) -> PackManager:
+        """The packs that are attached: iterate for ``name`` and ``priority``, in the order of attaching."""
+        return PackManager(self.engine)
+
+    def export_pack(
+        self,
+        path: str | os.PathLike[str],
+        min_relevance: float | None = None,
+        region_id: int | None = None,
+        kind: str | None = None,
+        where: str | None = None,
+        name: str | None = None,
+        overwrite: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Packed:
+        """Write concepts that pass all filters, and the edges between them, to a new pack at ``path``.
+
+        ``min_relevance`` is compared with today's relevance; ``where`` is a Cypher predicate over ``c``, for a memory
+        in Neo4j; ``name`` is the pack's own (by default the file's). Lessons so far are flushed first.
+
+        AESGMemoryError where nothing passes, AESGStorageError if there is something at ``path`` (unless ``overwrite``)
+        or a store or the disk fails; no file is left then.
+        """
+        return self.packs.export(path, Filters(min_relevance, region_id, kind, where), name, overwrite, progress)
+
+    def load_pack(self, path: str | os.PathLike[str]) -> MemoryPack:
+        """Read a pack into memory, verified; AESGStorageError if it is damaged or its dimensions are not these."""
+        return self.packs.load(path)
+
+    def attach_pack(self, pack: MemoryPack, priority: int = 50) -> None:
+        """Let a loaded pack take part in every answer from now on, while this process has the memory open.
+
+        Its energies count ``priority`` over the sum of all attached priorities, the memory's own count whole. Nothing
+        is learned of a pack, and nothing written to it. AESGMemoryError for a priority outside 0 to 100, a seventeenth
+        pack, and one whose name is attached.
+        """
+        self.packs.attach(pack, priority)
+
+    def detach_pack(self, name: str) -> None:
+        """Answer without a pack again; it stays loaded. AESGMemoryError if none of that name is attached."""
+        self.packs.detach(name)
+
+    def import_pack(
+        self, pack: MemoryPack | str | os.PathLike[str], progress: Callable[[str, int, int], None] | None = None
+    ) -> dict[int, int]:
+        """Take a pack's concepts and edges into this memory for good; the new id of each of its ids.
+
+        Kept are keys, values, kinds, names, texts, sources, encoders, uses, contradictions, and edges with weights and
+        uses; not regions, relevance and ages. As :meth:`create`, it does nothing where the mode has no room for all.
+
+        AESGStorageError for a damaged file or other dimensions, AESGMemoryError for types of edges that are not
+        declared here, before anything is written.
+        """
+        arrived = self.packs.take_in(pack, progress)
+        return dict(zip(arrived.old_ids.tolist(), arrived.new_ids.tolist(), strict=True))
 
     # -- life -------------------------------------------------------------------------------------------------------
 

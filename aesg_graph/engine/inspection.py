@@ -50,12 +50,14 @@ class Inspector:
     # -- one concept ------------------------------------------------------------------------------------------------
 
     def concept(self, id: int) -> Concept:
-        """One concept with its vectors; AESGMemoryError if it does not exist."""
+        """One concept with its vectors, of an attached pack if the memory has none; AESGMemoryError if none has it."""
         engine = self.engine
         engine._check()
         wanted = ids_array([id])
         with engine.locked():
             residency = engine.residency
+                if (packed := engine.attachments.concept(id)) is not None:
+                    return packed
             if not len(residency.known(wanted)):
                 raise AESGMemoryError(f"Concept {id} does not exist in the memory in {engine.directory}")
             pending = pending_texts(id, engine.recorder.unsent())  # before the store is asked: it may get there between
@@ -70,11 +72,13 @@ class Inspector:
             return concept_of(rows, 0, vectors, engine.recorder.epoch, engine.config.thresholds, told)
 
     def neighbors(self, id: int) -> list[Edge]:
-        """The edges of a concept, strongest first; AESGMemoryError if it does not exist."""
+        """The edges of a concept, strongest first, found as :meth:`concept` is; AESGMemoryError if none has it."""
         engine = self.engine
         engine._check()
         wanted = ids_array([id])
         with engine.locked():
+                if (packed := engine.attachments.neighbors(id)) is not None:
+                    return packed
             if not len(engine.residency.known(wanted)):
                 raise AESGMemoryError(f"Concept {id} does not exist in the memory in {engine.directory}")
             resident = engine.residency.cache.lookup(wanted)[0] >= 0

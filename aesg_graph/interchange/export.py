@@ -80,7 +80,7 @@ def export(
     if format not in FORMATS:
         raise AESGMemoryError(f"Unknown format {format!r}, expected one of {', '.join(FORMATS)}")
     target = Path(path).expanduser()
-    with _replacing(target) as file:
+    with replacing(target) as file:
         done = _write(reader, FORMATS[format](file, reader), vectors, progress)
     return Exported(str(target), format, *done, target.stat().st_size)
 
@@ -129,7 +129,7 @@ def _tell(progress: Progress | None, done: int, total: int) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the name ``path`` when all has been written to it."""
     if path.is_dir():
         raise AESGStorageError(f"Cannot write to {path}: found a directory, expected the name of a file")

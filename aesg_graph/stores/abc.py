@@ -308,6 +308,15 @@ class Versioned(Protocol):
 
 
 @runtime_checkable
+class Selecting(Protocol):
+    """A graph store that can be asked which concepts something is true of, in its own language."""
+
+    def select(self, ids: Ids, predicate: str) -> Ids:
+        """Those of ``ids`` of which a Cypher ``predicate`` over ``c`` is true, in any order; nothing can be written."""
+        ...
+
+
+@runtime_checkable
 class Inspectable(Protocol):
     """A graph store that can be looked over for damage."""
 

@@ -157,6 +157,12 @@ class Neo4jGraphStore:
         asked = distinct(ids)
         return without(asked, reading.id_column(self._rows("concepts_present", ids=asked.tolist())))
 
+    def select(self, ids: Ids, predicate: str) -> Ids:
+        """Those of ``ids`` of which a Cypher ``predicate`` over ``c`` is true; the server lets nothing be written."""
+        text = cypher("concepts_where").replace("{predicate}", predicate)
+        rows = self._connection.read("read", lambda t: t.rows(text, memory=self._memory, ids=distinct(ids).tolist()))
+        return reading.id_column(rows)
+
     def tombstones(self, ids: Ids) -> Tombstones:
         """The tombstones among ``ids``."""
         return self._connection.read("read", lambda t: reading.read_tombstones(t, self._memory, ids))
