@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aesg_graph.cli import caring, forgetting, looking, migrating, moving, pasting, plugin, status
+from aesg_graph.cli import caring, forgetting, importing, looking, migrating, moving, pasting, plugin, status
 
 HELP = """Look into a memory of aesg-graph, and care for it.
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(*looking.COMMANDS, *caring.COMMANDS, *moving.COMMANDS, *forgetting.COMMANDS),
+    *(*looking.COMMANDS, *caring.COMMANDS, *moving.COMMANDS, *forgetting.COMMANDS, *importing.COMMANDS),
     *(status.status, plugin.plugin),
 ):
     app.command()(command)
