@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from aesg_graph.memory import AESGMemory
     from aesg_graph.nn.image import AESGCNNAutoencoder, AESGCNNClassifier, AESGColorizationNet
     from aesg_graph.nn.text import AESGDecoderLM, AESGGRUText, AESGLSTMText, AESGSeq2Seq, AESGTransformer
+    from aesg_graph.packs import MemoryPack, PackManager
     from aesg_graph.settings import StoreSettings
     from aesg_graph.training import (
-    from aesg_graph.packs import MemoryPack, PackManager
         AESGTrainer,
         Callback,
         Checkpoint,
@@ -69,11 +69,11 @@ _PLACES = {
     "Evaluator": "training.evaluation",
     "MemoryEngine": "engine",
     "MemoryMode": "learning",
+    "MemoryPack": "packs",
+    "PackManager": "packs",
     "RelationType": "concepts",
     "RetrievedContext": "context",
     "StoreSettings": "settings",
-    "MemoryPack": "packs",
-    "PackManager": "packs",
     "TensorBoardCallback": "training",
     "WandBCallback": "training",
     "adapt_data": "training",
@@ -107,13 +107,13 @@ __all__ = [
     "Evaluator",
     "MemoryEngine",
     "MemoryMode",
+    "MemoryPack",
+    "PackManager",
     "RelationType",
     "RetrievedContext",
     "StoreSettings",
     "TensorBoardCallback",
     "WandBCallback",
-    "MemoryPack",
-    "PackManager",
     "adapt_data",
 ]
 

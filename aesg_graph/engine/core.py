@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from aesg_graph.concepts import Ids, Ints, Texts
-from aesg_graph.engine import authoring, inputs
 from aesg_graph.config import AESGConfig
-from aesg_graph.engine.consolidation import Consolidation
+from aesg_graph.engine import authoring, inputs
 from aesg_graph.engine.attached import Attachments
+from aesg_graph.engine.consolidation import Consolidation
 from aesg_graph.engine.health import Health, health_of
 from aesg_graph.engine.inspection import Inspector
 from aesg_graph.engine.life import OpenMemory
@@ -26,21 +26,21 @@ from aesg_graph.engine.rekeying import Encode, Progress, rekey
 from aesg_graph.learning import LearningRules, Lesson, Mode, Step, learn
 from aesg_graph.learning.aging import is_consolidation_due
 from aesg_graph.operations import Create, Operation
+from aesg_graph.settings import StoreSettings
 
 log = logging.getLogger("aesg_graph")
-from aesg_graph.settings import StoreSettings
 
 
 class MemoryEngine(OpenMemory):
     """One memory in one directory. Thread-safe; a forked child is refused."""
 
-    def _start(self) -> None:
-        super()._start()
     def __init__(self, directory: Path, config: AESGConfig | None, settings: StoreSettings) -> None:
         self.attachments = Attachments(self)
         """Packs that take part in what the torch module answers; :meth:`recall` is of the memory alone."""
         super().__init__(directory, config, settings)
 
+    def _start(self) -> None:
+        super()._start()
         self.inspector = Inspector(self)
         self.blocked = 0
         self.consolidations = 0

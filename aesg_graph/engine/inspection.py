@@ -56,9 +56,9 @@ class Inspector:
         wanted = ids_array([id])
         with engine.locked():
             residency = engine.residency
+            if not len(residency.known(wanted)):
                 if (packed := engine.attachments.concept(id)) is not None:
                     return packed
-            if not len(residency.known(wanted)):
                 raise AESGMemoryError(f"Concept {id} does not exist in the memory in {engine.directory}")
             pending = pending_texts(id, engine.recorder.unsent())  # before the store is asked: it may get there between
             stored = residency.graph.read(wanted, edges=False).concepts
@@ -77,9 +77,9 @@ class Inspector:
         engine._check()
         wanted = ids_array([id])
         with engine.locked():
+            if not len(engine.residency.known(wanted)):
                 if (packed := engine.attachments.neighbors(id)) is not None:
                     return packed
-            if not len(engine.residency.known(wanted)):
                 raise AESGMemoryError(f"Concept {id} does not exist in the memory in {engine.directory}")
             resident = engine.residency.cache.lookup(wanted)[0] >= 0
             read = engine.residency.cache.read if resident else engine.residency.read
