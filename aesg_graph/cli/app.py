@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from aesg_graph.cli import caring, forgetting, importing, looking, migrating, moving, pasting, plugin, status
+from aesg_graph.cli import (
+    caring,
+    forgetting,
+    importing,
+    looking,
+    migrating,
+    moving,
+    packs,
+    pasting,
+    plugin,
+    status,
+    tuning,
+)
 
 HELP = """Look into a memory of aesg-graph, and care for it.
 
@@ -29,11 +41,12 @@ app = typer.Typer(
 )
 for command in (
     *(*looking.COMMANDS, *caring.COMMANDS, *moving.COMMANDS, *forgetting.COMMANDS, *importing.COMMANDS),
-    *(status.status, plugin.plugin),
+    *(*tuning.COMMANDS, status.status, plugin.plugin),
 ):
     app.command()(command)
 app.add_typer(migrating.group, name="migrate")
 app.add_typer(pasting.group, name="cypher")
+app.add_typer(packs.group, name="pack")
 
 
 def _version(wanted: bool) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aesg_graph.engine.authoring import BATCH
+from aesg_graph.engine.registry import acquire, release
 from aesg_graph.interchange.arriving import (
     Arrived,
     ArrivingConcepts,
@@ -17,9 +19,11 @@ from aesg_graph.interchange.arriving import (
     arrive,
     require_relations,
 )
+from aesg_graph.learning import Mode
 from aesg_graph.packs.layout import Header, PackedConcepts, PackedEdges
 from aesg_graph.packs.pack import MemoryPack, require_fitting, slices
 from aesg_graph.packs.reading import PackFile
+from aesg_graph.sync import MemoryDirectory
 
 if TYPE_CHECKING:
     from aesg_graph.engine import MemoryEngine
@@ -42,6 +46,21 @@ def import_pack(
     with PackFile(pack) as file:
         file.examine()
         return _import(engine, file.header, file.path, file.concepts, file.edges, progress)
+
+
+def open_and_import(
+    directory: str | os.PathLike[str], pack: str | os.PathLike[str], progress: Progress | None = None
+) -> Arrived:
+    """:func:`import_pack` into a memory that nobody has open. AESGStorageError where there is none, or somebody has."""
+    path = Path(directory).expanduser()
+    MemoryDirectory.create_or_open(path, read_only=True)  # there is a memory: nothing will be created
+    engine = acquire(path, None)
+    try:
+        if not engine.mode.creates:
+            engine.set_mode(Mode.ONLINE)
+        return import_pack(engine, pack, progress)
+    finally:
+        release(engine)
 
 
 def _import(
