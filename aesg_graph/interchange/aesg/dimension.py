@@ -77,10 +77,14 @@ def find_dimension(whole: Records, said: int | None, told: int | None, findings:
 
 
 def _fitting(whole: Records) -> list[int]:
-    """Dimensions that make sense of half of the records or more; of those that divide the file, if any do."""
+    """Dimensions that make sense of half of the records or more; of those that divide the file, if any do.
+
+    Several short records together look like a long one that ends as the last of them: then it is the short ones.
+    """
     candidates = [dim for dim in _with_times(whole) if _share(whole, dim) >= 0.5]
-    whole_ones = [dim for dim in candidates if whole.count % node_type(dim).itemsize == 0]
-    return whole_ones or candidates
+    candidates = [dim for dim in candidates if whole.count % node_type(dim).itemsize == 0] or candidates
+    sizes = {dim: node_type(dim).itemsize for dim in candidates}
+    return [dim for dim in candidates if not any(sizes[dim] % sizes[less] == 0 for less in candidates if less < dim)]
 
 
 def _with_times(whole: Records) -> list[int]:
