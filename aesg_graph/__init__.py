@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from aesg_graph.config import AESGConfig
     from aesg_graph.context import RetrievedContext
     from aesg_graph.engine import MemoryEngine
+    from aesg_graph.engine.tuning import fit_config
+    from aesg_graph.engine.tuning_report import Fit
     from aesg_graph.errors import (
         AESGConfigError,
         AESGError,
@@ -67,6 +69,7 @@ _PLACES = {
     "EarlyStopping": "training",
     "Edge": "concepts",
     "Evaluator": "training.evaluation",
+    "Fit": "engine.tuning_report",
     "MemoryEngine": "engine",
     "MemoryMode": "learning",
     "MemoryPack": "packs",
@@ -77,6 +80,7 @@ _PLACES = {
     "TensorBoardCallback": "training",
     "WandBCallback": "training",
     "adapt_data": "training",
+    "fit_config": "engine.tuning",
 }
 
 __all__ = [
@@ -105,6 +109,7 @@ __all__ = [
     "EarlyStopping",
     "Edge",
     "Evaluator",
+    "Fit",
     "MemoryEngine",
     "MemoryMode",
     "MemoryPack",
@@ -115,6 +120,7 @@ __all__ = [
     "TensorBoardCallback",
     "WandBCallback",
     "adapt_data",
+    "fit_config",
 ]
 
 

@@ -25,6 +25,7 @@ from aesg_graph.engine.recall import Query, Recall, agreement
 from aesg_graph.engine.rekeying import Encode, Progress, rekey
 from aesg_graph.learning import LearningRules, Lesson, Mode, Step, learn
 from aesg_graph.learning.aging import is_consolidation_due
+from aesg_graph.learning.tuning_signs import Signs
 from aesg_graph.operations import Create, Operation
 from aesg_graph.settings import StoreSettings
 
@@ -42,6 +43,7 @@ class MemoryEngine(OpenMemory):
     def _start(self) -> None:
         super()._start()
         self.inspector = Inspector(self)
+        self.signs = Signs()
         self.blocked = 0
         self.consolidations = 0
 
@@ -111,6 +113,8 @@ class MemoryEngine(OpenMemory):
             version=self.recorder.key_version,
         )
         self.blocked += taken.blocked
+        for sign in self.signs.take(taken, self.recorder.concepts + len(step), self._rules):
+            log.warning("%s: %s", self.directory, sign)
         return taken.operations
 
     def step(self) -> Any:

@@ -27,6 +27,7 @@ from aesg_graph.engine.explaining import explained
 from aesg_graph.engine.recall import Query
 from aesg_graph.engine.rekeying import Encode, drift
 from aesg_graph.errors import AESGMemoryError
+from aesg_graph.learning.tuning import CROWDED, mean_cosine
 from aesg_graph.operations import Batch, Create, Describe
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("aesg_graph")
 
-CROWDED = 0.5
-"""Above this mean cosine between concepts, cosine hardly tells them apart."""
 SAMPLE = 512
 PAGE = 10_000
 COLUMNS = ("created_at", "modified_at", "use_frequency", "relevance", "age", "stability", "region_id")
@@ -138,6 +137,9 @@ class Inspector:
             "refused_batches": len(engine._backend.journal.refused()),
             "voided": recorder.voided,
             "births_blocked": engine.blocked,
+            "taught": engine.signs.rows,
+            "taught_novel": engine.signs.novel,
+            "born": engine.signs.born,
             "consolidations": engine.consolidations,
             "novelty_centroids": len(engine.working.buffer),
             "mean_cosine": crowding,
@@ -160,7 +162,10 @@ class Inspector:
             found.append(f"{said['refused_batches']} batches were refused by a store; `aesg check` lists them")
         for line in found:
             log.warning("%s: %s", self.engine.directory, line)
-        return found
+        signs = self.engine.signs.seen(
+            self.engine.recorder.concepts, self.engine._rules
+        )  # these are logged as they come
+        return [*found, *signs.values()]
 
     def _crowding(self) -> float | None:
         """Mean cosine between distinct concepts, on a fixed sample of those that are resident."""
@@ -169,9 +174,7 @@ class Inspector:
             _, keys = cache.sample(SAMPLE)
         if len(keys) < 2:
             return None
-        total = keys.astype(np.float64).sum(axis=0)
-        count = len(keys)
-        return float((total @ total - count) / (count * (count - 1)))
+        return mean_cosine(keys)
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
         """Events, oldest first; with a limit the latest so many."""
