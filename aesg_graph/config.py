@@ -49,7 +49,7 @@ class AESGConfig:
     max_concepts: Positive = 1_000_000
     """How many concepts a memory may hold; beyond, the weakest are pruned. [1, 10^9]"""
     max_edges_per_node: Positive = 1000
-    """A concept with more edges is split by reorganisation, which comes in a later version. [1, 10^9]"""
+    """A concept with more edges is split by reorganisation (of fewer than 3, one with more than 3). [1, 10^9]"""
 
     # Seeds and spreading.
     seeds: Annotated[int, Field(ge=1, le=1024)] = 3
@@ -106,9 +106,9 @@ class AESGConfig:
     consolidation_epoch_interval: Positive = 10
     """Every so-many-th ``update_topology()`` consolidates. [1, 10^9]"""
     region_detection_interval: Positive = 50
-    """Every so-many-th consolidation looks for regions, with reorganisation in a later version. [1, 10^9]"""
+    """Every so-many-th consolidation reorganises, in TRAIN: merges, splits, finds regions. [1, 10^9]"""
     merge_similarity_threshold: Share = 0.95
-    """Concepts with a higher cosine merge, with reorganisation in a later version. [0, 1]"""
+    """Concepts of one kind with a higher cosine, and values that agree, merge in reorganisation; 1: none do. [0, 1]"""
 
     # Where and in which mode a memory opens, and parameters kept so that configurations of aesg load here.
     memory_mode: MemoryMode = "TRAIN"
@@ -124,7 +124,7 @@ class AESGConfig:
     split_density_threshold: Positive = 800
     """Kept for configurations of aesg; does nothing: ``max_edges_per_node`` says when to split. [1, 10^9]"""
     abstraction_enabled: bool = True
-    """Kept for reorganisation, which comes in a later version; does nothing yet."""
+    """Whether reorganisation gives a dense region a parent, of kind abstraction, that stands for its concepts."""
     log_level: LogLevel = "INFO"
     """Kept for configurations of aesg; does nothing: set the level of the ``aesg_graph`` logger with ``logging``."""
 

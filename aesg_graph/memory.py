@@ -21,6 +21,7 @@ from aesg_graph.engine.health import Health
 from aesg_graph.engine.moving import BackedUp, backup_open
 from aesg_graph.engine.naming import Named, name_concepts
 from aesg_graph.engine.recall import Recall
+from aesg_graph.engine.reorganisation import Reorganisation
 from aesg_graph.engine.steps import StepHandle
 from aesg_graph.errors import AESGMemoryError
 from aesg_graph.heritage import CognitiveEngineView, LoggerView, StorageView
@@ -220,6 +221,14 @@ class AESGMemory(EngineHolder):
     def update_topology(self) -> None:
         """Call once a batch: keeps the capacity and consolidates every ``consolidation_epoch_interval``-th time."""
         self.engine.update_topology()
+
+    def reorganise(self, dry_run: bool = False) -> Reorganisation | None:
+        """Merge what is near, split hubs, find regions, sum dense ones up; what was done, or with ``dry_run`` would be.
+
+        TRAIN does it by itself on every ``region_detection_interval``-th consolidation. None in the other modes, and
+        inside a step, at whose exit it is done. AESGStorageError while another process looks after the memory.
+        """
+        return self.engine.reorganise(dry_run)
 
     # -- looking ----------------------------------------------------------------------------------------------------
 

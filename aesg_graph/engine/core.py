@@ -23,6 +23,8 @@ from aesg_graph.engine.inspection import Inspector
 from aesg_graph.engine.life import OpenMemory
 from aesg_graph.engine.recall import Query, Recall, agreement
 from aesg_graph.engine.rekeying import Encode, Progress, rekey
+from aesg_graph.engine.reorganisation import Progress as Telling
+from aesg_graph.engine.reorganisation import Reorganisation, Reorganiser
 from aesg_graph.learning import LearningRules, Lesson, Mode, Step, learn
 from aesg_graph.learning.aging import is_consolidation_due
 from aesg_graph.learning.tuning_signs import Signs
@@ -44,6 +46,7 @@ class MemoryEngine(OpenMemory):
         super()._start()
         self.inspector = Inspector(self)
         self.signs = Signs()
+        self.reorganiser = Reorganiser(self)
         self.blocked = 0
         self.consolidations = 0
 
@@ -193,6 +196,7 @@ class MemoryEngine(OpenMemory):
         self._check()
         if self._mode.consolidates:
             self.steps.then(self._tend)
+            self._reorganise_if_due()
 
     def _tend(self) -> None:
         self._check()
@@ -202,7 +206,7 @@ class MemoryEngine(OpenMemory):
             self._consolidate()
 
     def consolidate(self) -> Consolidation | None:
-        """Begin the next epoch and, in TRAIN, prune what is due.
+        """Begin the next epoch and, in TRAIN, prune what is due and reorganise if it is time.
 
         None where the mode forbids it, while another process has the lease, and inside a step, at whose exit it is
         done.
@@ -212,9 +216,12 @@ class MemoryEngine(OpenMemory):
             return None
         if self.in_step is not None:
             self.steps.then(self._consolidate)
+            self._reorganise_if_due()
             return None
         with self.steps.writing:
-            return self._consolidate()
+            done = self._consolidate()
+        self._reorganise_if_due()
+        return done
 
     def _consolidate(self) -> Consolidation | None:
         self._check()
@@ -222,8 +229,34 @@ class MemoryEngine(OpenMemory):
         if done is None:
             return None
         self.consolidations += 1
+        if self._mode.reorganises and is_consolidation_due(done.epoch, self.config.region_detection_interval):
+            self.reorganiser.due = True
         log.debug("epoch %d began, %d concepts pruned", done.epoch, done.pruned)
         return done
+
+    def reorganise(self, dry_run: bool = False, progress: Telling | None = None) -> Reorganisation | None:
+        """Merge, split, find regions and sum them up, now (see :mod:`aesg_graph.engine.reorganisation`).
+
+        None where the mode forbids it, and inside a step, at whose exit it is done. ``dry_run`` only plans, in any mode
+        and at once. AESGStorageError while another process has the lease.
+        """
+        self._check()
+        if dry_run:
+            return self.reorganiser.look()
+        if not self._mode.reorganises:
+            return None
+        if self.in_step is not None:
+            self.reorganiser.due = True
+            self._reorganise_if_due()
+            return None
+        return self.reorganiser.by_hand(progress)
+
+    def _reorganise_if_due(self) -> None:
+        """Other threads go on learning meanwhile, but at the exit of a step."""
+        if self.in_step is not None:
+            self.steps.then(self.reorganiser.if_due)
+        else:
+            self.reorganiser.if_due()
 
     def reset_state(self) -> None:
         """End open sequences; the novelty buffer stays."""

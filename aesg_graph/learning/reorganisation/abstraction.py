@@ -1,0 +1,118 @@
+"""Abstraction: a region whose concepts all point one way gets a parent that stands for them.
+
+How far they do is the mean of their cosines with their centroid, which is also the length of the mean of their keys:
+the mean resultant length of directional statistics (Mardia and Jupp 2000), 1 where all keys are one and near 0 where
+they have no direction in common.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aesg_graph.concepts import NO_REGION, Doubles, Flags, Floats, Ints
+from aesg_graph.learning.explaining import cosine
+from aesg_graph.learning.reorganisation.landscape import Landscape, Rows, unit
+from aesg_graph.learning.reorganisation.rules import ABSTRACTION, ReorganisationRules
+
+DENSITY = 0.7
+"""From this mean resultant length on a region is dense: two of its concepts have a cosine of about its square."""
+FEWEST = 4
+"""So few concepts need no one to stand for them."""
+MOST = 8192
+"""A parent and its edges are written at once, so that they cannot be too many."""
+SHARE = 0.5
+"""A region has a parent already if one has so many of its concepts as children."""
+
+
+@dataclass(frozen=True, eq=False)
+class Abstraction:
+    """A parent to be born: its children (rows, the most typical first), their cosines with it, its key and value."""
+
+    children: Rows
+    cosines: Doubles
+    key: Floats
+    value: Floats
+    has_value: bool
+    region: int
+
+
+def plan_abstractions(land: Landscape, regions: Ints, rules: ReorganisationRules) -> list[Abstraction]:
+    """The parents that dense regions lack; ``regions`` [N] are those that the concepts are going to have."""
+    if not rules.abstraction:
+        return []
+    parents = land.are_of_kind(ABSTRACTION)
+    members = np.flatnonzero(~parents & (regions != NO_REGION))
+    members = members[np.argsort(regions[members], kind="stable")]
+    numbers, start = np.unique(regions[members], return_index=True)
+    groups = np.split(members, start[1:])
+    most = min(MOST, rules.max_edges)
+    has_one = _with_parent(land, regions, parents, rules)
+    return [
+        found
+        for number, group in zip(numbers.tolist(), groups, strict=True)
+        if number not in has_one
+        and FEWEST <= len(group) <= most
+        and (found := _abstraction(land, group, number, rules)) is not None
+    ]
+
+
+def parent_regions(land: Landscape, regions: Ints, rules: ReorganisationRules) -> Ints:
+    """``regions`` [N] with each parent in the region that most of its children are in, ties to the lower number."""
+    parents = land.are_of_kind(ABSTRACTION)
+    counted = _children_by_region(land, regions, parents, rules)
+    told = regions.copy()
+    told[parents] = NO_REGION
+    for (parent, region), _ in sorted(counted.items(), key=lambda item: (item[1], -item[0][1])):
+        told[parent] = region
+    return told
+
+
+def _with_parent(land: Landscape, regions: Ints, parents: Flags, rules: ReorganisationRules) -> set[int]:
+    sizes = np.bincount(regions[(regions != NO_REGION) & ~parents]) if (regions != NO_REGION).any() else np.zeros(1)
+    counted = _children_by_region(land, regions, parents, rules)
+    return {region for (_, region), count in counted.items() if count >= SHARE * sizes[region]}
+
+
+def _children_by_region(
+    land: Landscape, regions: Ints, parents: Flags, rules: ReorganisationRules
+) -> dict[tuple[int, int], int]:
+    """How many children of each parent are in each region."""
+    b = land.bonds
+    downward = (b.types == rules.hierarchical) & parents[b.sources] & ~parents[b.targets]
+    downward &= regions[b.targets] != NO_REGION
+    pairs = np.stack([b.sources[downward], regions[b.targets[downward]]])
+    found, counts = np.unique(pairs, axis=1, return_counts=True)
+    return {(int(p), int(r)): int(n) for p, r, n in zip(*found, counts, strict=True)}
+
+
+def _abstraction(land: Landscape, group: Rows, region: int, rules: ReorganisationRules) -> Abstraction | None:
+    keys = unit(land.keys[group])
+    mean = keys.mean(axis=0)
+    if float(np.linalg.norm(mean)) < DENSITY:
+        return None
+    key = unit(mean)
+    cosines = keys @ key
+    order = np.argsort(-cosines, kind="stable")
+    value = _shared_value(land, group, rules)
+    none = np.zeros(land.values.shape[1], np.float32)
+    return Abstraction(
+        group[order],
+        cosines[order],
+        key.astype(np.float32),
+        none if value is None else value,
+        value is not None,
+        region,
+    )
+
+
+def _shared_value(land: Landscape, group: Rows, rules: ReorganisationRules) -> Floats | None:
+    """The mean of the children's values, where all have one and agree with it."""
+    if not land.values.shape[1] or not land.has_value[group].all():
+        return None
+    mean = land.values[group].mean(axis=0, dtype=np.float64)
+    if (cosine(land.values[group], mean[None]) < rules.agreement).any():
+        return None
+    shared: Floats = mean.astype(np.float32)
+    return shared
