@@ -201,4 +201,6 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _said(error: Exception) -> str:
-    return f"its header lacks {error}" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        return f"its header lacks {error}"
+    return str(error) if isinstance(error, ValueError) else f"its header is not as an export writes it ({error})"
