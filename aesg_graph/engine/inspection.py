@@ -162,9 +162,8 @@ class Inspector:
             found.append(f"{said['refused_batches']} batches were refused by a store; `aesg check` lists them")
         for line in found:
             log.warning("%s: %s", self.engine.directory, line)
-        signs = self.engine.signs.seen(
-            self.engine.recorder.concepts, self.engine._rules
-        )  # these are logged as they come
+        engine = self.engine
+        signs = engine.signs.seen(engine.recorder.concepts, engine._rules)  # logged already, when they appeared
         return [*found, *signs.values()]
 
     def _crowding(self) -> float | None:

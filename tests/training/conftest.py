@@ -37,3 +37,31 @@ def trained(place):
     yield make
     for model in models:
         model.memory.close()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A checkpoint to be damaged: copies of it are."""
+    place = tmp_path_factory.mktemp("saved")
+    from training_scenes import made, sentences
+
+    model, trainer = made(place / "a")
+    trainer.fit(sentences(), 1)
+    trainer.save(place / "c")
+    model.memory.close()
+    return place / "c"
+
+
+@pytest.fixture
+def other(trained):
+    """A trainer that has been elsewhere, and how to see that nothing was changed."""
+    from training_scenes import equal, sentences, state_of
+
+    model, trainer = trained("b")
+    trainer.fit(sentences(8, seed=3), 1)
+    before = state_of(model, trainer)
+
+    def unchanged():
+        assert equal(state_of(model, trainer), before)
+
+    return trainer, unchanged

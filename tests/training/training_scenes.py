@@ -1,10 +1,12 @@
 """A small model with a memory, its data, and what to compare of two runs."""
 
+import pytest
 import torch
 from torch import nn
+from torch.utils.data import IterableDataset
 
 from aesg_graph import AESGConfig, AESGMemory
-from aesg_graph.training import AESGTrainer
+from aesg_graph.training import AESGTrainer, Callback
 
 VOCABULARY, STEPS, WIDTH = 50, 6, 8
 CONFIG = AESGConfig(
@@ -66,3 +68,60 @@ def contents(memory):
 
 def weights(model):
     return {name: value.clone() for name, value in model.state_dict().items() if "_extra_state" not in name}
+
+
+def plain(**options):
+    """A trainer of a model without a memory."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    with pytest.warns(UserWarning, match="no AESGMemory"):
+        return AESGTrainer(model, quiet=True, **options)
+
+
+def points(count=10):
+    chance = torch.Generator().manual_seed(0)
+    x = torch.randn(count, 3, generator=chance)
+    return [(row, (row.sum() > 0).long()) for row in x]
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+class Stream(IterableDataset):
+    def __init__(self, items):
+        self.items = items
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+class Watching(Callback):
+    def __init__(self, look):
+        self.look, self.seen = look, []
+
+    def on_batch_end(self, batch, logs):
+        self.seen.append(self.look())
+
+
+def equal(one, other):
+    """Whether two states are the same, types of containers included."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return type(one) is type(other) and len(one) == len(other) and all(map(equal, one, other))
+    return type(one) is type(other) and one == other
+
+
+def state_of(model, trainer):
+    """All that loading a checkpoint may change."""
+    return [
+        weights(model),
+        trainer.optimizer.state_dict(),
+        torch.get_rng_state(),
+        trainer.state.to_json(),
+        contents(model.memory),
+        model.memory.engine.directory.stat().st_ino,
+    ]
