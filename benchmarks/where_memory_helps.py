@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from helps import digits, table, topics
+from helps import digits, language, table, topics
 from helps.comparing import Task, compare
 from helps.rows import Row
 from helps.setting import SCRATCH, Setting, Tell
@@ -51,6 +51,7 @@ TASKS: dict[str, Callable[[Setting, Tell], list[Row]]] = {
     "noise": partial(on_digits, digits.noisy),
     "once": partial(on_digits, digits.once),
     "once-topics": partial(on_texts, topics.once),
+    "characters": language.rows,
 }
 
 

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-PLAIN, EVERYTHING, AS_MANY, MEMORY = SIDES = ("plain", "kNN, all examples", "kNN, as many as memory", "memory")
+PLAIN, EVERYTHING, AS_MANY, MEMORY = "plain", "kNN, all examples", "kNN, as many as memory", "memory"
+FROZEN = "plain, learning nothing"
+"""A side of the tasks on characters alone."""
 Metric = Literal["accuracy", "bits per character"]
 
 
@@ -52,9 +54,7 @@ class Row:
     note: str = ""
 
     def told(self, side: str) -> str:
-        """A side's score as a table has it; a dash where the side does not take part."""
-        if side not in self.sides:
-            return "-"
+        """A side's score as a table has it."""
         measured = self.sides[side]
         if self.metric == "accuracy":
             return f"{100 * measured.mean:.1f} % ± {100 * measured.spread:.1f}"
@@ -62,7 +62,7 @@ class Row:
 
     def kept(self, side: str) -> str:
         """How many entries a side keeps, as a table has it."""
-        return f"{self.sides[side].kept:,.0f}" if side in self.sides else "-"
+        return f"{self.sides[side].kept:,.0f}"
 
     @property
     def gain(self) -> float:

@@ -18,16 +18,16 @@ Tell = Callable[[str], None]
 class Setting:
     """``seeds`` are reported, ``tuning_seeds`` choose. ``scratch`` keeps embeddings and trained language models.
 
-    ``share`` of the examples and of the passes over them are used, ``characters`` of each text are streamed.
+    ``characters`` of each text are streamed; ``quick`` tries only the first few parameters of each side.
     """
 
     scratch: Path = SCRATCH
     seeds: int = 5
     tuning_seeds: int = 2
     quick: bool = False
-    characters: int = 20_000
+    characters: int = 10_000
 
     @classmethod
     def small(cls, scratch: Path = SCRATCH) -> Setting:
         """Enough to see that everything runs; its figures mean little."""
-        return cls(scratch, seeds=2, tuning_seeds=1, quick=True, characters=2_000)
+        return cls(scratch, seeds=2, tuning_seeds=1, quick=True, characters=1_500)

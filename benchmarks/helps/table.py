@@ -11,7 +11,7 @@ from reporting import machine
 from rich.console import Console
 from rich.table import Table
 
-from helps.rows import AS_MANY, EVERYTHING, MEMORY, PLAIN, Row
+from helps.rows import AS_MANY, EVERYTHING, FROZEN, MEMORY, PLAIN, Row
 
 COLUMNS = (
     "task",
@@ -36,7 +36,8 @@ def cells(row: Row) -> tuple[str, ...]:
     beside = f"{row.gain:+.{digits}f} {unit} at {share:.0%} of the entries"
     everything, memory = row.kept(EVERYTHING), row.kept(MEMORY)
     told = [row.told(side) for side in (PLAIN, EVERYTHING, AS_MANY, MEMORY)]
-    return row.task, row.case, row.metric, told[0], told[1], everything, told[2], told[3], memory, beside
+    frozen = f" (learning nothing: {row.told(FROZEN)})" if FROZEN in row.sides else ""
+    return row.task, row.case, row.metric, told[0] + frozen, told[1], everything, told[2], told[3], memory, beside
 
 
 def show(console: Console, rows: Sequence[Row]) -> None:
@@ -67,5 +68,5 @@ def markdown(rows: Sequence[Row], seconds: float, seeds: int) -> str:
     lines += ["", "## What was chosen, on data that nobody is tested on", ""]
     for row in rows:
         lines += [f"- **{row.task}, {row.case}** (plain: {row.plain}{'; ' + row.note if row.note else ''})"]
-        lines += [f"    - {name}: `{side.chosen}`" for name, side in row.sides.items()]
+        lines += [f"    - {name}: `{side.chosen}`" for name, side in row.sides.items() if side.chosen]
     return "\n".join(lines) + "\n"
