@@ -19,6 +19,7 @@ from pathlib import Path
 
 import bulk
 import consolidation
+import importing
 import learning
 import memory_use
 import models
@@ -41,10 +42,12 @@ SUBJECTS: dict[str, tuple[str, Callable[[Setting], list[Figure]]]] = {
     "consolidation": (consolidation.TITLE, consolidation.measure),
     "memory_use": (memory_use.TITLE, memory_use.measure),
     "models": (models.TITLE, models.measure),
+    "importing": (importing.TITLE, importing.measure),
     "served": (served.TITLE, served.measure),
     "procedures": (procedures.TITLE, procedures.measure),
+    "importing_served": (importing.SERVED_TITLE, importing.measure_served),
 }
-WITH_SERVERS = ("served", "procedures")
+WITH_SERVERS = ("served", "procedures", "importing_served")
 """What needs Java for a Neo4j: measured when it is asked for."""
 QUICK_SIZES = (1_000, 10_000)
 

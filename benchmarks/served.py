@@ -82,7 +82,7 @@ def writing(setting: Setting, settings: Callable[..., StoreSettings], lessons: i
 
 def _rate(place: Path, settings: StoreSettings, writers: int, lessons: int) -> float:
     command = [sys.executable, str(HERE / "served_writer.py"), str(lessons // writers)]
-    environment = _environment(settings)
+    environment = environment_of(settings)
     children = [subprocess.Popen([*command, str(place / str(n))], env=environment, **PIPED) for n in range(writers)]
     for child in children:
         assert child.stdout is not None
@@ -106,7 +106,8 @@ def _secret(settings: StoreSettings) -> str:
     return settings.password.get_secret_value()
 
 
-def _environment(settings: StoreSettings) -> dict[str, str]:
+def environment_of(settings: StoreSettings) -> dict[str, str]:
+    """What a process has to be told to work on the same memory."""
     told = {name: str(getattr(settings, name)) for name in ("graph", "vectors", "grpc_port", "memory")}
     return os.environ | {f"AESG_{k.upper()}": v for k, v in told.items()} | {"AESG_PASSWORD": _secret(settings)}
 
@@ -152,7 +153,7 @@ def travelling(setting: Setting, settings: Callable[..., StoreSettings]) -> Figu
     """From a lesson's acknowledgement in one process to its recall in another, which looks every 50 ms."""
     chosen = settings("travelling", refresh_interval=0.05)
     config = AESGConfig(vector_dim=DIM, novelty_birth_threshold=1)
-    environment = _environment(chosen) | {"AESG_REFRESH_INTERVAL": "0.05"}
+    environment = environment_of(chosen) | {"AESG_REFRESH_INTERVAL": "0.05"}
     with AESGMemory(setting.place("teller"), config, stores=chosen) as memory:
         command = [sys.executable, str(HERE / "served_listener.py"), str(setting.place("listener"))]
         child = subprocess.Popen(command, env=environment, **PIPED)
@@ -216,7 +217,7 @@ def checking(setting: Setting, settings: Callable[..., StoreSettings], size: int
     memory.close()
     command = [sys.executable, "-m", "aesg_graph.cli", "check", "--json"]
     began = time.perf_counter()
-    run = subprocess.run(command, env=_environment(settings("checked")), capture_output=True, text=True, cwd="/")
+    run = subprocess.run(command, env=environment_of(settings("checked")), capture_output=True, text=True, cwd="/")
     took = time.perf_counter() - began
     assert run.returncode == 0, run.stdout + run.stderr
     note = f"{took:.0f} s in all, starting the command included"
