@@ -89,7 +89,7 @@ def fit_config(
         held_out=len(given.held),
         mean_cosine=given.crowding,
         reason=reason(chosen, trials),
-        remarks=remarks(chosen, trials),
+        remarks=remarks(chosen, trials, given.always),
     )
 
 

@@ -51,7 +51,7 @@ class Fit:
         valued = self.chosen.agreement is not None
         columns = COLUMNS if valued else COLUMNS[:-1]
         lines = ["  ".join(columns).strip().rjust(len("  ".join(columns)))]
-        shown = sorted(self.trials if everything else unbeaten(self.trials), key=_order)
+        shown = sorted(self.trials, key=_order) if everything else self._worth_a_line()
         for trial in shown:
             cells = _cells(trial, trial is self.chosen)[: len(columns)]
             widths = map(len, columns)
@@ -59,6 +59,13 @@ class Fit:
         if others := len(self.trials) - len(shown):
             lines.append(f"(and {others} that do no better with as many concepts or more)")
         return "\n".join(line.rstrip() for line in lines)
+
+    def _worth_a_line(self) -> list[Trial]:
+        """What is not beaten, and the proposal, in order of concepts."""
+        found = unbeaten(self.trials)
+        if self.chosen not in found:  # it may be beaten by one that does not settle, or by an equal
+            found.append(self.chosen)
+        return sorted(found, key=lambda trial: trial.concepts)
 
     def proposal(self) -> str:
         """The lines of Python that follow the proposal."""

@@ -12,6 +12,7 @@ from aesg_graph.concepts import Floats, Ids
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine import inputs
 from aesg_graph.errors import AESGConfigError, AESGMemoryError
+from aesg_graph.learning.explaining import cosine
 from aesg_graph.learning.tuning import divided, drawn, mean_cosine
 
 FEWEST = 20
@@ -30,6 +31,14 @@ class Sample:
     held: Ids
     mean: Floats
     crowding: float
+
+    @property
+    def always(self) -> float | None:
+        """How far the held-out values agree with the mean of the taught ones; None without values."""
+        if self.values is None:
+            return None
+        mean = self.values[self.taught].mean(axis=0, dtype=np.float64)
+        return float(np.maximum(cosine(self.values[self.held], mean), 0.0).mean())
 
     def rows(self, which: Ids, centred: bool) -> tuple[Floats, Floats | None]:
         """Some of the queries, centred or not, and their values."""

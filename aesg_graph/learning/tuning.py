@@ -19,6 +19,8 @@ HELD_OUT = 0.2
 """The share of a sample that is asked and never taught."""
 UNKNOWN = 0.5
 """Explained less than this on average, held-out queries have little to do with what was taught."""
+UNSETTLED = 0.5
+"""If a greater share of held-out queries is novel, the memory goes on growing."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,18 @@ def at_the_knee(trials: Sequence[Trial]) -> Trial:
 
     Explanation, as a share of the best, less concepts, as a share of the most: where that is greatest the curve bends
     (Satopää, Albrecht, Irwin and Raghavan 2011, *Finding a "kneedle" in a haystack*). It begins at no concepts, which
-    explain nothing.
+    explain nothing. Memories that do not settle, more than half of the held-out queries being novel to them, are left
+    out where there are others.
     """
+    settled = [trial for trial in trials if trial.novel <= UNSETTLED] or trials
     best = max(trial.explanation for trial in trials) or 1.0
     most = max(trial.concepts for trial in trials) or 1
-    gains = [trial.explanation / best - trial.concepts / most for trial in trials]
-    return _middle([trial for trial, gain in zip(trials, gains, strict=True) if gain == max(gains)])
+    gains = [trial.explanation / best - trial.concepts / most for trial in settled]
+    return _middle([trial for trial, gain in zip(settled, gains, strict=True) if gain == max(gains)])
 
 
 def unbeaten(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that no other equals or exceeds with fewer concepts, or exceeds with as many."""
+    """The trials that no other equals or exceeds with fewer concepts, or exceeds with as many; in order of concepts."""
     ordered = sorted(trials, key=lambda trial: (trial.concepts, -_judged(trial)))
     best = -1.0
     found: list[Trial] = []
@@ -133,9 +137,14 @@ def reason(chosen: Trial, trials: Sequence[Trial]) -> str:
     )
 
 
-def remarks(chosen: Trial, trials: Sequence[Trial]) -> tuple[str, ...]:
-    """What somebody should know before following the proposal."""
+def remarks(chosen: Trial, trials: Sequence[Trial], always: float | None = None) -> tuple[str, ...]:
+    """What somebody should know before following the proposal; ``always`` is the agreement of one constant answer."""
     found = []
+    if always is not None and (good := max(trials, key=_agreement)).error + always >= _agreement(good):
+        found.append(
+            f"to say the mean of the taught values every time agrees {always:.3f}, and no candidate is clearly better: "
+            "these queries say little about their values"
+        )
     if (best := max(trial.explanation for trial in trials)) < UNKNOWN:
         found.append(
             f"no candidate explains held-out queries better than {best:.2f}: little in this sample comes again, and a "
@@ -143,7 +152,7 @@ def remarks(chosen: Trial, trials: Sequence[Trial]) -> tuple[str, ...]:
         )
     if chosen.concepts <= 1:
         found.append("the proposal makes no more than one concept of this sample")
-    if chosen.novel > UNKNOWN:
+    if chosen.novel > UNSETTLED:
         found.append(f"{chosen.novel:.0%} of the held-out queries would still be novel: the memory would go on growing")
     return tuple(found)
 
