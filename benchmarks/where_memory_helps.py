@@ -11,6 +11,7 @@ what the tasks are and what came out.
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -61,20 +62,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Small matrices: more threads than one only get into each other's way.
     torch.set_num_threads(1)
     threadpool_limits(1)
+    # Where each thing comes once, births at once are meant.
+    logging.getLogger("aesg_graph").setLevel(logging.ERROR)
     setting = Setting.small(asked.scratch) if asked.quick else Setting(asked.scratch)
     console = Console() if Console().is_terminal else Console(width=180)
-    began, rows = time.perf_counter(), list[Row]()
+    rows = list[Row]()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         for name in asked.only or TASKS:
             line = progress.add_task(name, total=None)
             tell: Tell = lambda what, line=line: progress.update(line, description=what)  # noqa: E731
-            begun = time.perf_counter()
-            rows += TASKS[name](setting, tell)
+            began = time.perf_counter()
+            found = TASKS[name](setting, tell)
             progress.remove_task(line)
-            progress.console.print(f"{name}: {time.perf_counter() - begun:.0f} s", style="dim")
+            seconds = time.perf_counter() - began
+            progress.console.print(f"{name}: {seconds:.0f} s", style="dim")
+            table.keep(asked.results, name, found, seconds, list(TASKS))
+            rows += found
     table.show(console, rows)
-    table.keep(asked.results, rows, time.perf_counter() - began, setting.seeds)
     console.print(f"Results are in {asked.results}")
 
 

@@ -15,7 +15,7 @@ from helps.setting import TUNING_SEED, Setting, Tell
 
 NEARLY = 0.01
 """So much accuracy is given for fewer entries when parameters are chosen, as in the digits demo."""
-KS = (1, 3, 5, 10, 20, 50)
+KS = (1, 3, 5, 10, 20, 50, 100)
 TEMPERATURES = (0.02, 0.05, 0.1, 1.0)
 NEIGHBOURS = tuple(Neighbours(k, t) for k in KS for t in TEMPERATURES if k > 1 or t == TEMPERATURES[0])
 

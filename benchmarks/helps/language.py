@@ -26,7 +26,7 @@ STREAMS: dict[str, tuple[str, Stream]] = {
     "MuSiQue passages": ("adapting a language model", passages),
 }
 RATES = (0.1, 0.3, 1.0)
-KS = (8, 16, 32, 64)
+KS = (8, 16, 32, 64, 128, 256)
 TEMPERATURES = (0.02, 0.05, 0.1, 0.2)
 SHARES = tuple(tenth / 10 for tenth in range(1, 10))
 MEMORIES = (
@@ -34,7 +34,7 @@ MEMORIES = (
     Recalled(0.2, boost=0.0),
     Recalled(0.6, boost=0.02),
     Recalled(0.6, boost=0.0, temperature=0.05),
-    Recalled(0.6, boost=0.0, births=2),
+    Recalled(0.6, boost=0.0, seeds=64),
 )
 
 

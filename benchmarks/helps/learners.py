@@ -96,6 +96,7 @@ class Memory:
             novelty_buffer=1024,
             read_temperature=self.temperature,
             seeds=self.seeds,
+            top_k=max(self.seeds, 10),
             survival_threshold_frequency=self.survival_uses,
             consolidation_epoch_interval=self.interval,
         )

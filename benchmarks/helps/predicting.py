@@ -21,7 +21,7 @@ from helps.problems import one_hot
 from helps.streams import ALPHABET, Codes
 
 BLOCK = 64
-MOST_NEIGHBOURS = 64
+MOST_NEIGHBOURS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def fine_tuned(model: CharacterModel, codes: Codes, rate: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """For each of N characters its nearest earlier states: cosines [N, 64], and whether the right one followed them."""
+    """For each of N characters its nearest earlier states: cosines [N, 256], and whether the right one followed them."""
 
     cosines: Tensor
     right: Tensor
@@ -120,7 +120,6 @@ class Recalled:
     """The parameters of a memory from states to the characters that follow."""
 
     explanation: float
-    births: int = 1
     temperature: float = 0.1
     boost: float = 0.0
     seeds: int = 32
@@ -137,8 +136,7 @@ class Recalled:
             relevance_boost=self.boost,
             consolidation_epoch_interval=1,
             novelty_explanation_threshold=self.explanation,
-            novelty_birth_threshold=self.births,
-            novelty_buffer=2048,
+            novelty_birth_threshold=1,
             read_temperature=self.temperature,
         )
         said, mass = torch.zeros(len(stream.keys)), torch.zeros(len(stream.keys))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from reporting import machine
 from rich.console import Console
@@ -50,23 +51,41 @@ def show(console: Console, rows: Sequence[Row]) -> None:
     console.print(table)
 
 
-def keep(folder: Path, rows: Sequence[Row], seconds: float, seeds: int) -> None:
-    """Write both files."""
+def keep(folder: Path, name: str, rows: Sequence[Row], seconds: float, order: Sequence[str]) -> None:
+    """Put the rows of a task into the results, over those of an earlier run, and write both files."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds), "seeds": seeds}
-    whole = facts | {"machine": machine(), "rows": [row.plainly() for row in rows]}
-    (folder / f"{NAME}.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    (folder / f"{NAME}.md").write_text(markdown(rows, seconds, seeds), encoding="utf-8")
+    file = folder / f"{NAME}.json"
+    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    kept[name] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds),
+        "seeds": len(rows[0].sides[MEMORY].scores),
+        "machine": machine(),
+        "rows": [row.plainly() | {"cells": cells(row)} for row in rows],
+    }
+    kept = {task: kept[task] for task in order if task in kept}
+    file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{NAME}.md").write_text(markdown(kept), encoding="utf-8")
 
 
-def markdown(rows: Sequence[Row], seconds: float, seeds: int) -> str:
-    """The table, and below it what was chosen for each side."""
-    lines = ["# Where memory helps", ""]
-    lines += [f"Mean ± standard deviation of {seeds} seeds; `benchmarks/where_memory_helps.py`, {seconds:.0f} s.", ""]
+def markdown(kept: dict[str, Any]) -> str:
+    """The table, when each task was measured, and what was chosen for each side."""
+    tasks, rows = kept.values(), [row for task in kept.values() for row in task["rows"]]
+    lines = [
+        "# Where memory helps",
+        "",
+        "Mean ± standard deviation, written by `benchmarks/where_memory_helps.py`.",
+        "",
+    ]
     lines += ["| " + " | ".join(COLUMNS) + " |", "|---|---|---|" + "--:|" * (len(COLUMNS) - 3)]
-    lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
-    lines += ["", "## What was chosen, on data that nobody is tested on", ""]
+    lines += ["| " + " | ".join(row["cells"]) + " |" for row in rows]
+    lines += ["", "| task | measured | seeds | seconds |", "|---|---|--:|--:|"]
+    lines += [f"| {name} | {task['at']} | {task['seeds']} | {task['seconds']} |" for name, task in kept.items()]
+    facts = {told: None for task in tasks for told in [", ".join(f"{n} {v}" for n, v in task["machine"].items())]}
+    lines += ["", *facts, "", "## What was chosen, on data that nobody is tested on", ""]
     for row in rows:
-        lines += [f"- **{row.task}, {row.case}** (plain: {row.plain}{'; ' + row.note if row.note else ''})"]
-        lines += [f"    - {name}: `{side.chosen}`" for name, side in row.sides.items() if side.chosen]
+        lines += [
+            f"- **{row['task']}, {row['case']}** (plain: {row['plain']}{'; ' + row['note'] if row['note'] else ''})"
+        ]
+        lines += [f"    - {name}: `{side['chosen']}`" for name, side in row["sides"].items() if side["chosen"]]
     return "\n".join(lines) + "\n"

@@ -16,10 +16,10 @@ NETWORKS = tuple(
     Network(hidden, rate, passes) for hidden in (0, HIDDEN) for rate in (3e-4, 1e-3, 3e-3) for passes in (1, 5, 20)
 )
 MEMORIES = tuple(
-    Memory(explanation, births, passes, temperature)
+    Memory(explanation, births, temperature=temperature, seeds=seeds)
     for births in (1, 2)
     for explanation in (0.4, 0.5, 0.6)
-    for passes, temperature in ((1, 0.05), (5, 0.05), (5, 0.1))
+    for seeds, temperature in ((3, 0.05), (10, 0.1))
 )
 STEPS = (1, 5, 20)
 
