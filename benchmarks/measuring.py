@@ -41,7 +41,7 @@ class Figure:
 
     case: str
     ours: float
-    unit: Literal["s", "/s", "MB", "loss", ""]
+    unit: Literal["s", "/s", "MB", "loss", "share", ""]
     beside: str = ""
     other: float | None = None
     ratio_is: Literal["faster", "cost", ""] = ""

@@ -66,7 +66,7 @@ def told(amount: float, unit: str) -> str:
         return f"{amount:,.0f}/s"
     if unit == "MB":
         return f"{amount:,.0f} MB"
-    if unit in ("loss", ""):
+    if unit in ("loss", "share", ""):
         return f"{amount:.4f}" if unit else f"{amount:,.0f}"
     for factor, name in ((1.0, "s"), (1e3, "ms")):
         if amount * factor >= 1:
