@@ -89,7 +89,7 @@ def fine_tuned(model: CharacterModel, codes: Codes, rate: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """For each of N characters its nearest earlier states: cosines [N, 256], and whether the right one followed them."""
+    """The nearest earlier states of each of N characters: cosines [N, 256], and whether the right one followed them."""
 
     cosines: Tensor
     right: Tensor
