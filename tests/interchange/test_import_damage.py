@@ -81,6 +81,15 @@ def test_an_id_of_two_concepts_with_other_vectors_stays_two_and_edges_go_to_the_
     assert import_aesg(folder, tmp_path / "memory").there == report.added == CONCEPTS - 1
 
 
+def test_one_id_for_all_is_every_concept_and_again_adds_none(original, folder, tmp_path):
+    with changed_nodes(folder) as rows:
+        rows["id"][:CONCEPTS] = 0
+    report = import_aesg(folder, tmp_path / "memory")
+    assert (report.added, report.edges_added) == (len(original.active), 0)
+    assert found(report)["same_id"] == 1
+    assert import_aesg(folder, tmp_path / "memory").there == report.added
+
+
 @pytest.mark.parametrize(("number", "what"), [(np.nan, "not_finite"), (-np.inf, "not_finite"), (0, "zero_vector")])
 def test_vectors_without_a_direction_are_left_out_with_their_edges(original, folder, number, what):
     with changed_nodes(folder) as rows:

@@ -1,5 +1,8 @@
 """What `aesg` made is here afterwards: every active concept with its life, every edge, in either engine."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +48,15 @@ def test_a_directory_as_aesg_left_it_becomes_a_new_memory(original, tmp_path):
     assert report.edges_added == report.edges == len(memory.edges)
     assert found(report)["inactive"] == 1
     assert not {"dangling", "lost", *(f"list_{how}" for how in ("cycle", "past_end", "astray"))} & found(report).keys()
+
+
+def test_a_directory_that_aesg_0_3_made_comes_too(tmp_path):
+    """Made by aesg 0.3.0 (its records past those in use were cut off): 20 concepts in a chain, three epochs old."""
+    report = import_aesg(Path(__file__).parent / "from_aesg_0_3", tmp_path / "memory")
+    assert (report.vector_dim, report.added, report.edges_added, report.findings) == (16, 20, 10, ())
+    memory = held(tmp_path / "memory")
+    assert {memory.head.epoch - life["born"] for life in memory.concepts.values()} == {3}
+    assert {round(weight, 6) for weight, _, _ in memory.edges.values()} == {0.5}
 
 
 def test_a_concepts_life_comes_with_it(original, folder, tmp_path):
@@ -209,8 +221,10 @@ def test_what_is_no_source_says_so(folder, pack, tmp_path):
     (tmp_path / "empty").mkdir()
     with engine_at(tmp_path / "ours", AESGConfig(vector_dim=DIM)):
         pass
+    os.mkfifo(tmp_path / "pipe")
     said = {
         tmp_path / "nothing": "There is nothing at",
+        tmp_path / "pipe": "neither a directory nor a file",
         tmp_path / "empty": "has no nodes.aesg",
         tmp_path / "ours": "a memory of this package already; 'aesg copy'",
         folder / "nodes.aesg": "no pack of aesg: it does not begin with AESGPACK",

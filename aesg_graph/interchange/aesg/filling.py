@@ -25,8 +25,8 @@ from aesg_graph.sync.backup import ArchiveWriter, Part, Progress
 ASSOCIATION = "ASSOCIATION"
 EDGES = 50_000
 """In one part."""
-OLDEST = 1 << 31
-"""An age above this is none."""
+OLDEST = 10_000_000
+"""An age above this is none: it counts calls of a training loop."""
 
 
 @dataclass

@@ -64,6 +64,8 @@ def open_source(path: str | os.PathLike[str], vector_dim: int | None, findings: 
         return _directory(where, vector_dim, findings)
     if not where.exists():
         raise AESGStorageError(f"There is nothing at {where}, expected a directory or a pack of aesg")
+    if not where.is_file():
+        raise AESGStorageError(f"{where} is neither a directory nor a file, expected a directory or a pack of aesg")
     return _pack(where, vector_dim)
 
 

@@ -56,14 +56,14 @@ class Present:
     def known(self, old: OldIds, keys: Floats) -> Ids:
         """[n] the ids that concepts with these old ids and keys [n, D] have here, ``NO_ID`` for those that are new."""
         found = np.full(len(old), NO_ID, np.int64)
-        rows = [(row, id) for row, said in enumerate(old.tolist()) for id in self.named.get(said, ())]
-        if not rows or self.fetch is None:
+        said = set(old.tolist()) & self.named.keys()
+        if not said or self.fetch is None:
             return found
-        vectors = self.fetch(np.unique(np.array([id for _, id in rows], np.int64)))
-        places = {id: place for place, id in enumerate(vectors.ids.tolist())}
-        for row, id in rows:
-            if id in places and np.abs(vectors.keys[places[id]] - keys[row]).max() <= SAME:
-                found[row] = id
+        vectors = self.fetch(np.sort(np.array([id for one in said for id in self.named[one]], np.int64)))
+        theirs = {one: _of(vectors, self.named[one]) for one in said}
+        for row, one in enumerate(old.tolist()):
+            if one in theirs:
+                found[row] = _alike(*theirs[one], keys[row])
         return found
 
     def linked(self, low: Ids, high: Ids) -> Flags:
@@ -72,6 +72,25 @@ class Present:
         found = np.zeros(len(low), np.bool_)
         found[both] = among(_pair(self.ends, low[both], high[both]), self.pairs)
         return found
+
+
+def _of(vectors: VectorTable, ids: list[int]) -> tuple[Ids, Floats]:
+    """Those of ``ids`` that have a vector, and their keys."""
+    wanted = np.array(ids, np.int64)
+    places = np.searchsorted(vectors.ids, wanted)
+    inside = places < len(vectors)
+    places = places[inside][vectors.ids[places[inside]] == wanted[inside]]
+    return vectors.ids[places], vectors.keys[places]
+
+
+def _alike(ids: Ids, theirs: Floats, key: Floats) -> int:
+    """The one of ``ids`` whose key is ``key``, ``NO_ID`` for none."""
+    if not len(ids):
+        return NO_ID
+    cosines = theirs @ key
+    near = np.flatnonzero(cosines >= cosines.max() - SAME)
+    apart = np.abs(theirs[near] - key).max(axis=1)
+    return int(ids[near[apart.argmin()]]) if apart.min() <= SAME else NO_ID
 
 
 def _old_id(text: str | None) -> int:
