@@ -19,6 +19,8 @@ HELD_OUT = 0.2
 """The share of a sample that is asked and never taught."""
 UNKNOWN = 0.5
 """Explained less than this on average, held-out queries have little to do with what was taught."""
+CLEARLY = 2.0
+"""So many standard errors are more than chance."""
 UNSETTLED = 0.5
 """If a greater share of held-out queries is novel, the memory goes on growing."""
 
@@ -140,14 +142,15 @@ def reason(chosen: Trial, trials: Sequence[Trial]) -> str:
 def remarks(chosen: Trial, trials: Sequence[Trial], always: float | None = None) -> tuple[str, ...]:
     """What somebody should know before following the proposal; ``always`` is the agreement of one constant answer."""
     found = []
-    if always is not None and (good := max(trials, key=_agreement)).error + always >= _agreement(good):
+    best = max(trials, key=_judged)
+    if always is not None and always + CLEARLY * best.error >= _judged(best):
         found.append(
             f"to say the mean of the taught values every time agrees {always:.3f}, and no candidate is clearly better: "
             "these queries say little about their values"
         )
-    if (best := max(trial.explanation for trial in trials)) < UNKNOWN:
+    if (most := max(trial.explanation for trial in trials)) < UNKNOWN:
         found.append(
-            f"no candidate explains held-out queries better than {best:.2f}: little in this sample comes again, and a "
+            f"no candidate explains held-out queries better than {most:.2f}: little in this sample comes again, and a "
             "memory may not help"
         )
     if chosen.concepts <= 1:
