@@ -55,6 +55,18 @@ def _all(ids_of: Callable[[Operation], Ids], batches: Sequence[Batch]) -> Ids:
     return distinct(np.concatenate([np.empty(0, np.int64), *(ids_of(op) for b in batches for op in b.operations)]))
 
 
+def _rebuilt(operations: Sequence[Operation]) -> Ids:
+    """The concepts whose rows merges and splits compute from other rows, and whose edges they move."""
+    rebuilt = [np.empty(0, np.int64)]
+    for operation in operations:
+        match operation:
+            case Merge():
+                rebuilt += operation.survivors, operation.merged
+            case Split():
+                rebuilt.append(np.array([operation.source, operation.id], np.int64))
+    return np.concatenate(rebuilt)
+
+
 class Recorder:
     """Records lessons exactly once and keeps the cache at the journal's last sequence."""
 
@@ -82,6 +94,10 @@ class Recorder:
         """The sequences of the last batch that tells of anything, and of the last that is in the stores."""
         self._unproven = False
         """Whether the last batch that changed anything is the last of all: nobody can be sure that it is seen whole."""
+        self._again: list[tuple[int, Ids]] = []
+        """What merges and splits that are unsent name, each with its sequence; it is read again once that is in the
+        stores. They compute from rows, which may be behind here: a lesson about a merged concept is void in the cache
+        until the graph has taken it to what the concept is now."""
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -164,6 +180,8 @@ class Recorder:
             batch = self.backend.journal.append(planned, time.time(), happened, self._counter, fence)
             self.changes += 1
             self._recorded = batch.sequence
+            if (rebuilt := _rebuilt(planned)).size:
+                self._again.append((batch.sequence, rebuilt))
             self._unproven = self.backend.shared is not None
             self._apply(batch)
             reach(CACHE_APPLIED)
@@ -217,7 +235,9 @@ class Recorder:
             self.voided += sum(o.voided for o in outcomes)
             self._sent = sequence
             self.residency.settle(sequence)
-        ids = distinct(np.concatenate([np.empty(0, np.int64), *map(self._disputed, outcomes)]))
+            again = [ids for until, ids in self._again if until <= sequence]
+            self._again = [(until, ids) for until, ids in self._again if until > sequence]
+        ids = distinct(np.concatenate([np.empty(0, np.int64), *map(self._disputed, outcomes), *again]))
         counted_on = any(o.status == "refused" or o.declined.size for o in outcomes)
         if ids.size or counted_on:
             self.take_over(self.fetch(ids, all_vectors=True), sequence, counted_on)

@@ -46,7 +46,7 @@ def plan_abstractions(land: Landscape, regions: Ints, rules: ReorganisationRules
     members = np.flatnonzero(~parents & (regions != NO_REGION))
     members = members[np.argsort(regions[members], kind="stable")]
     numbers, start = np.unique(regions[members], return_index=True)
-    groups = np.split(members, start[1:])
+    groups = np.split(members, start)[1:]
     most = min(MOST, rules.max_edges)
     has_one = _with_parent(land, regions, parents, rules)
     return [

@@ -21,7 +21,7 @@ from aesg_graph.operations import Split
 
 LEAST_SHARE = 1 / 3
 """What of a part's edges the smaller half of it has, at least."""
-ROUNDS = 16
+ROUNDS = 64
 """After a round a concept may have too many edges still: those to its halves."""
 STEPS = 10
 APART = 0.02
@@ -129,7 +129,7 @@ def _divided(land: Landscape, row: int, whole: Part, limit: int) -> list[Part]:
 
 
 def _bisected(keys: Doubles, edges: Ints, some: Rows) -> list[Rows]:
-    """Two halves of at least two neighbours, by 2-means from the two that are farthest out."""
+    """Two halves of at least two neighbours, by 2-means from two that are far out."""
     here = keys[some]
     first = here[int(np.argmin(here @ here.sum(axis=0)))]
     axis = first - here[int(np.argmin(here @ first))]
@@ -144,9 +144,9 @@ def _bisected(keys: Doubles, edges: Ints, some: Rows) -> list[Rows]:
     along = here @ axis
     order = np.argsort(-along, kind="stable")
     before = np.cumsum(edges[some][order])
-    lowest = int(np.searchsorted(before, LEAST_SHARE * before[-1]))
-    highest = int(np.searchsorted(before, (1 - LEAST_SHARE) * before[-1]))
-    cut = int(np.clip(np.count_nonzero(along > 0), max(1, lowest), max(1, min(highest, len(some) - 1))))
+    lowest = 1 + int(np.searchsorted(before, LEAST_SHARE * before[-1]))
+    highest = int(np.searchsorted(before, (1 - LEAST_SHARE) * before[-1], side="right"))
+    cut = int(np.clip(np.count_nonzero(along > 0), lowest, max(1, min(highest, len(some) - 1))))
     return [some[np.sort(order[:cut])], some[np.sort(order[cut:])]]
 
 
