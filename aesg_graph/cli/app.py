@@ -17,6 +17,7 @@ from aesg_graph.cli import (
     packs,
     pasting,
     plugin,
+    reorganising,
     status,
     tuning,
 )
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for command in (
     *(*looking.COMMANDS, *caring.COMMANDS, *moving.COMMANDS, *forgetting.COMMANDS, *importing.COMMANDS),
-    *(*tuning.COMMANDS, status.status, plugin.plugin),
+    *(*reorganising.COMMANDS, *tuning.COMMANDS, status.status, plugin.plugin),
 ):
     app.command()(command)
 app.add_typer(migrating.group, name="migrate")

@@ -49,12 +49,13 @@ def plan_abstractions(land: Landscape, regions: Ints, rules: ReorganisationRules
     groups = np.split(members, start)[1:]
     most = min(MOST, rules.max_edges)
     has_one = _with_parent(land, regions, parents, rules)
+    full = land.degrees() >= rules.max_edges
     return [
         found
         for number, group in zip(numbers.tolist(), groups, strict=True)
         if number not in has_one
         and FEWEST <= len(group) <= most
-        and (found := _abstraction(land, group, number, rules)) is not None
+        and (found := _abstraction(land, group, full, number, rules)) is not None
     ]
 
 
@@ -87,7 +88,9 @@ def _children_by_region(
     return {(int(p), int(r)): int(n) for p, r, n in zip(*found, counts, strict=True)}
 
 
-def _abstraction(land: Landscape, group: Rows, region: int, rules: ReorganisationRules) -> Abstraction | None:
+def _abstraction(
+    land: Landscape, group: Rows, full: Flags, region: int, rules: ReorganisationRules
+) -> Abstraction | None:
     keys = unit(land.keys[group])
     mean = keys.mean(axis=0)
     if float(np.linalg.norm(mean)) < DENSITY:
@@ -95,6 +98,9 @@ def _abstraction(land: Landscape, group: Rows, region: int, rules: Reorganisatio
     key = unit(mean)
     cosines = keys @ key
     order = np.argsort(-cosines, kind="stable")
+    order = order[~full[group[order]]]  # one edge more, and they would be split
+    if len(order) < max(FEWEST, SHARE * len(group)):
+        return None
     value = _shared_value(land, group, rules)
     none = np.zeros(land.values.shape[1], np.float32)
     return Abstraction(
