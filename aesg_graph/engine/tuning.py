@@ -63,6 +63,8 @@ def fit_config(
     AESGMemoryError for a sample, values or labels that are none or of other dimensions than ``config``;
     AESGConfigError for impossible candidates. Both before anything is tried.
     """
+    if config is not None and not isinstance(config, AESGConfig):
+        raise AESGConfigError(f"config is a {type(config).__name__}, expected an AESGConfig")
     given = checked_sample(sample, values, labels, config, most)
     width = 0 if given.values is None else given.values.shape[1]
     base = config or AESGConfig(vector_dim=given.queries.shape[1], value_dim=width)
@@ -70,18 +72,15 @@ def fit_config(
         raise AESGMemoryError(f"values have {width} columns (labels one each), expected value_dim={base.value_dim}")
     passes = whole_number(passes, "passes", 1)
     centrings = (False, True) if given.values is not None else (given.crowding > CROWDED,)
-    candidates = [Candidate(*combination) for combination in product(thresholds, births, centrings)]
-    if not candidates:
-        raise AESGConfigError("There are no candidates, expected at least one of thresholds and one of births")
-    configs = [_with(base, candidate) for candidate in candidates]  # all of them are possible, or none is tried
+    tried = _configurations(base, thresholds, births)
     trials = []
-    for done, (candidate, tried) in enumerate(zip(candidates, configs, strict=True)):
+    for done, (one, centred) in enumerate(product(tried, centrings)):
         if progress is not None:
-            progress("trying candidates", done, len(candidates))
-        trials.append(_trial(given, candidate, tried, passes))
+            progress("trying candidates", done, len(tried) * len(centrings))
+        trials.append(_trial(given, one, centred, passes))
     chosen = choose(trials)
     return Fit(
-        config=_with(base, chosen.candidate),
+        config=_with(base, chosen.candidate.explanation_threshold, chosen.candidate.birth_threshold),
         mean=given.mean if chosen.candidate.centred else None,
         chosen=chosen,
         trials=tuple(trials),
@@ -93,19 +92,26 @@ def fit_config(
     )
 
 
-def _with(config: AESGConfig, candidate: Candidate) -> AESGConfig:
-    return replace(
-        config,
-        novelty_explanation_threshold=candidate.explanation_threshold,
-        novelty_birth_threshold=candidate.birth_threshold,
-    )
+def _configurations(base: AESGConfig, thresholds: Sequence[float], births: Sequence[int]) -> list[AESGConfig]:
+    """A configuration for each combination: all of them are possible, or none is tried."""
+    try:
+        combinations = list(product(thresholds, births))
+    except TypeError as error:
+        raise AESGConfigError(f"thresholds or births is no sequence ({error}), expected numbers to try") from error
+    if not combinations:
+        raise AESGConfigError("There are no candidates, expected at least one of thresholds and one of births")
+    return [_with(base, threshold, birth) for threshold, birth in combinations]
+
+
+def _with(config: AESGConfig, threshold: float, birth: int) -> AESGConfig:
+    return replace(config, novelty_explanation_threshold=threshold, novelty_birth_threshold=birth)
 
 
 # -- one candidate --------------------------------------------------------------------------------------------------
 
 
-def _trial(sample: Sample, candidate: Candidate, config: AESGConfig, passes: int) -> Trial:
-    """What a memory with this configuration makes of a sample."""
+def _trial(sample: Sample, config: AESGConfig, centred: bool, passes: int) -> Trial:
+    """What a memory with this configuration makes of a sample, centred or not."""
     lasting = replace(config, memory_mode="TRAIN", storage_directory=None)
     # Whatever the environment says of servers.
     here = StoreSettings(graph=EMBEDDED, vectors=EMBEDDED, memory=None, durability="process")
@@ -115,14 +121,14 @@ def _trial(sample: Sample, candidate: Candidate, config: AESGConfig, passes: int
         try:
             engine.signs.quiet = True
             for _ in range(passes):
-                _teach(engine, *sample.rows(sample.taught, candidate.centred))
-            explained, novel, agreed = _ask(engine, *sample.rows(sample.held, candidate.centred))
+                _teach(engine, *sample.rows(sample.taught, centred))
+            explained, novel, agreed = _ask(engine, *sample.rows(sample.held, centred))
             concepts = engine.inspector.concept_count()
         finally:
             engine.close()
     judged = explained if agreed is None else agreed
     return Trial(
-        candidate=candidate,
+        candidate=Candidate(config.novelty_explanation_threshold, config.novelty_birth_threshold, centred),
         concepts=concepts,
         explanation=float(explained.mean()),
         novel=float(novel.mean()),

@@ -99,6 +99,6 @@ def _one_hot(labels: Any, count: int, taken: Ids, least: int) -> Floats:
 
 def whole_number(given: Any, what: str, least: int) -> int:
     """``given``, or AESGConfigError if it is no whole number or too small."""
-    if isinstance(given, bool) or not isinstance(given, int) or given < least:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise AESGConfigError(f"{what} is {given!r}, expected a whole number of at least {least}")
-    return given
+    return int(given)

@@ -13,7 +13,7 @@ ALIKE = 0.98
 """Rows explained this well on average are the same query again and again, which is rightly one concept."""
 NEARLY_ALL = 0.9
 """This share of births among what was taught is a memory that only writes down."""
-ADVICE = "`aesg tune`, or aesg_graph.fit_config, proposes others from a sample of queries"
+ADVICE = "`aesg tune`, or aesg_graph.fit_config, proposes parameters from a sample of queries"
 
 
 class Signs:
@@ -55,9 +55,7 @@ class Signs:
         threshold, birth = rules.explanation_threshold, rules.birth_threshold
         if concepts <= 1 < rules.max_concepts and explained < ALIKE * rows:
             alike = f"at novelty_explanation_threshold={threshold:g} they are all alike, which centring may change"
-            strange = (
-                f"{novel / rows:.0%} of the latest were novel, but none came novelty_birth_threshold={birth} times"
-            )
+            strange = f"{novel / rows:.0%} of the latest were novel, but none came {birth} times, as a birth takes"
             why = strange if novel > 0.5 * rows else alike
             found["one concept"] = (
                 f"the memory stays at {concepts} concept{'s' * (concepts != 1)} after {self.rows} queries that differ: "

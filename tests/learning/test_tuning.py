@@ -195,6 +195,11 @@ def test_the_table_shows_what_is_not_beaten_and_marks_the_proposal():
     assert json.loads(json.dumps(fit.as_dict()))["chosen"]["concepts"] == fit.chosen.concepts
 
 
+def test_numbers_of_numpy_are_numbers():
+    fit = fit_config(GOOD, thresholds=np.array([0.5, 0.7]), births=np.array([1, 2]), passes=np.int64(1))
+    assert len(json.loads(json.dumps(fit.as_dict()))["trials"]) == 4
+
+
 def test_a_plot_is_drawn_where_it_can_be(tmp_path, monkeypatch):
     queries, labels = clusters(60)
     fit = fit_config(queries, labels=labels, **FEW)
@@ -238,6 +243,8 @@ GOOD, NAMES = clusters(40)
         ({"config": AESGConfig(vector_dim=D), "labels": NAMES}, AESGMemoryError, "expected value_dim=0"),
         ({"thresholds": (0.5, 1.5)}, AESGConfigError, "novelty_explanation_threshold"),
         ({"births": (0,)}, AESGConfigError, "novelty_birth_threshold"),
+        ({"births": 3}, AESGConfigError, "no sequence"),
+        ({"config": {"vector_dim": D}}, AESGConfigError, "config is a dict"),
         ({"births": ()}, AESGConfigError, "no candidates"),
         ({"passes": 0}, AESGConfigError, "passes is 0"),
         ({"most": 5}, AESGConfigError, "most is 5"),
