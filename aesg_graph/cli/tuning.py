@@ -32,9 +32,9 @@ def tune(
     everything: Annotated[bool, typer.Option("--all", help="Show beaten candidates too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Propose novelty thresholds, and whether to centre queries, from a sample.
+    """Propose novelty thresholds from a sample of queries.
 
-    Each candidate teaches four fifths of the sample to a memory in a temporary directory and asks it the rest. Prints
+    It says whether to centre them, too. Each candidate teaches four fifths of the sample to a memory in a temporary directory and asks it the rest. Prints
     what each did, the proposal, and the lines of Python that follow it. Changes nothing.
 
     Files are NumPy's .npy; pickled ones are refused. With values or labels, the proposal is the smallest memory whose
