@@ -130,6 +130,22 @@ def test_a_record_of_nonsense_is_left_out(original, folder):
     assert found(report)["lost"] == 1, "the log says that it was created"
 
 
+def test_numbers_that_signal_are_as_quiet_as_others(original, folder):
+    signalling = np.array([0x7FA00000], np.uint32).view(np.float32)[0]
+    with changed_nodes(folder) as rows:
+        rows["vector"].view(np.uint32)[3, 0] = rows["relevance"].view(np.uint32)[5] = signalling.view(np.uint32)
+    with changed_edges(folder) as rows:
+        rows["weight"].view(np.uint32)[50] = rows["confidence"].view(np.uint32)[60] = signalling.view(np.uint32)
+    told = amiss(looked_at(folder))
+    assert told == {
+        "not_finite": 1,
+        "put_right": 1,
+        "edge_left_out": told["edge_left_out"],
+        "edge_damaged": 1,
+        "clipped": 1,
+    }
+
+
 def test_ids_of_any_size_are_kept(folder, tmp_path):
     with changed_nodes(folder) as rows:
         rows["id"][0] = 2**64 - 1

@@ -13,18 +13,25 @@ FILES = ("nodes.aesg", "edges.aesg", "evolution.aesglog", "meta.npy")
 FLIP = st.tuples(st.integers(0, 10**9), st.integers(1, 255))
 
 
+class Sound(tuple):
+    """A path and the bytes at it; said shortly when a test fails."""
+
+    def __repr__(self):
+        return f"Sound({self[0]})"
+
+
 @pytest.fixture(scope="module")
 def sound(original, tmp_path_factory):
     """A directory of this module's own, and its files' bytes."""
     folder = trimmed(original.folder, tmp_path_factory.mktemp("flips") / "aesg")
-    return folder, {name: (folder / name).read_bytes() for name in FILES}
+    return Sound((folder, {name: (folder / name).read_bytes() for name in FILES}))
 
 
 @pytest.fixture(scope="module")
 def sound_pack(original, tmp_path_factory):
     path = tmp_path_factory.mktemp("flips") / "x.aesgpack"
     path.write_bytes(original.pack.read_bytes())
-    return path, original.pack.read_bytes()
+    return Sound((path, original.pack.read_bytes()))
 
 
 def written(sound, **files):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from aesg_graph.concepts import Flags, Ints
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.interchange.aesg.findings import Findings
-from aesg_graph.interchange.aesg.layout import LIFE, Records, Rows, node_type, size_of, used
+from aesg_graph.interchange.aesg.layout import ANY_BYTES, LIFE, Records, Rows, node_type, size_of, used
 
 LARGEST = 1 << 16
 """The largest dimension that is tried."""
@@ -28,6 +28,7 @@ FARTHEST = 1 << 40
 """No edge has a place beyond this."""
 
 
+@ANY_BYTES
 def sense(rows: Rows) -> Ints:
     """[N] how many of a record's checked fields make no sense: times, state, relevance, stability, head of the list."""
     wrong = np.zeros(len(rows), np.int64)
@@ -45,6 +46,7 @@ def is_time(seconds: npt.NDArray[np.uint64]) -> Flags:
     return np.asarray((seconds >= EARLIEST) & (seconds <= LATEST))
 
 
+@ANY_BYTES
 def is_share(numbers: npt.NDArray[np.float32]) -> Flags:
     """Which are numbers that a relevance or a stability can be; NaN is none."""
     return np.asarray((numbers >= 0) & (numbers <= MOST))

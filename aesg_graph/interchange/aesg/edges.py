@@ -13,7 +13,7 @@ import numpy as np
 
 from aesg_graph.concepts import Doubles, Flags, Ints
 from aesg_graph.interchange.aesg.findings import Findings
-from aesg_graph.interchange.aesg.layout import Records, Rows, used
+from aesg_graph.interchange.aesg.layout import ANY_BYTES, Records, Rows, used
 from aesg_graph.interchange.aesg.nodes import Nodes, OldIds
 
 
@@ -73,6 +73,7 @@ def _nothing() -> Columns:
     return none, none, no, no, none
 
 
+@ANY_BYTES
 def _sound(rows: Rows, address: Addresses, nodes: Nodes, findings: Findings) -> Columns:
     """The edges among some records, and why the others are none."""
     sources, targets = address(rows["source"]), address(rows["target"])

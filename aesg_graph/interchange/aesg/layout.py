@@ -59,6 +59,9 @@ VERSION, OUR_VERSION = 1, 2
 HEADER = struct.Struct(">8sIIII32s")
 """Magic, version, vector_dim, nodes, edges, SHA-256 of all that follows."""
 
+ANY_BYTES = np.errstate(invalid="ignore")
+"""Around sums and comparisons of what is read: any bytes can be numbers that numpy warns of (signalling NaN)."""
+
 AT_ONCE = 8 << 20
 """Bytes of records that are read at once."""
 

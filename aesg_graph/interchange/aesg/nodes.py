@@ -13,7 +13,7 @@ from aesg_graph.concepts import Doubles, Flags, Floats, Ints, distinct, without
 from aesg_graph.engine.inputs import unit_rows
 from aesg_graph.interchange.aesg.dimension import is_share, is_time, sense
 from aesg_graph.interchange.aesg.findings import Findings
-from aesg_graph.interchange.aesg.layout import Records, Rows, used
+from aesg_graph.interchange.aesg.layout import ANY_BYTES, Records, Rows, used
 from aesg_graph.interchange.aesg.opening import Opened
 
 OldIds = npt.NDArray[np.uint64]
@@ -76,6 +76,7 @@ def read_nodes(opened: Opened, findings: Findings) -> Nodes:
     return _nodes(opened.nodes, whole, kept)
 
 
+@ANY_BYTES
 def _sound(rows: Rows, findings: Findings) -> Flags:
     """[N] which records are concepts; tells why the others are not."""
     wrong, active, ids = sense(rows), rows["active"] != 0, rows["id"]
