@@ -24,7 +24,9 @@ import learning
 import memory_use
 import models
 import opening
+import packs
 import procedures
+import reorganisation
 import reporting
 import retrieve
 import scaling
@@ -42,12 +44,15 @@ SUBJECTS: dict[str, tuple[str, Callable[[Setting], list[Figure]]]] = {
     "consolidation": (consolidation.TITLE, consolidation.measure),
     "memory_use": (memory_use.TITLE, memory_use.measure),
     "models": (models.TITLE, models.measure),
+    "packs": (packs.TITLE, packs.measure),
     "importing": (importing.TITLE, importing.measure),
+    "reorganisation": (reorganisation.TITLE, reorganisation.measure),
     "served": (served.TITLE, served.measure),
     "procedures": (procedures.TITLE, procedures.measure),
+    "reorganisation_served": (f"{reorganisation.TITLE}, on servers", reorganisation.measure_served),
     "importing_served": (importing.SERVED_TITLE, importing.measure_served),
 }
-WITH_SERVERS = ("served", "procedures", "importing_served")
+WITH_SERVERS = ("served", "procedures", "reorganisation_served", "importing_served")
 """What needs Java for a Neo4j: measured when it is asked for."""
 QUICK_SIZES = (1_000, 10_000)
 

@@ -1,4 +1,4 @@
-"""Abstraction: a region whose concepts all point one way gets a parent that stands for them.
+"""Abstraction: a group inside a region whose concepts all point one way gets a parent that stands for them.
 
 How far they do is the mean of their cosines with their centroid, which is also the length of the mean of their keys:
 the mean resultant length of directional statistics (Mardia and Jupp 2000), 1 where all keys are one and near 0 where
@@ -17,13 +17,13 @@ from aesg_graph.learning.reorganisation.landscape import Landscape, Rows, unit
 from aesg_graph.learning.reorganisation.rules import ABSTRACTION, ReorganisationRules
 
 DENSITY = 0.7
-"""From this mean resultant length on a region is dense: two of its concepts have a cosine of about its square."""
+"""From this mean resultant length on a group is dense: two of its concepts have a cosine of about its square."""
 FEWEST = 4
 """So few concepts need no one to stand for them."""
 MOST = 8192
 """A parent and its edges are written at once, so that they cannot be too many."""
 SHARE = 0.5
-"""A region has a parent already if one has so many of its concepts as children."""
+"""A group has a parent already if one has so many of its concepts as children."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +38,27 @@ class Abstraction:
     region: int
 
 
-def plan_abstractions(land: Landscape, regions: Ints, rules: ReorganisationRules) -> list[Abstraction]:
-    """The parents that dense regions lack; ``regions`` [N] are those that the concepts are going to have."""
+def plan_abstractions(land: Landscape, regions: Ints, groups: Ints, rules: ReorganisationRules) -> list[Abstraction]:
+    """The parents that dense groups lack; ``regions`` [N] are those that the concepts are going to have.
+
+    ``groups`` [N] are the communities inside of them.
+    """
     if not rules.abstraction:
         return []
     parents = land.are_of_kind(ABSTRACTION)
-    members = np.flatnonzero(~parents & (regions != NO_REGION))
-    members = members[np.argsort(regions[members], kind="stable")]
-    numbers, start = np.unique(regions[members], return_index=True)
-    groups = np.split(members, start)[1:]
+    members = np.flatnonzero(groups != NO_REGION)
+    members = members[np.argsort(groups[members], kind="stable")]
+    numbers, start = np.unique(groups[members], return_index=True)
+    parted = np.split(members, start)[1:]
     most = min(MOST, rules.max_edges)
-    has_one = _with_parent(land, regions, parents, rules)
+    has_one = _with_parent(land, groups, parents, rules)
     full = land.degrees() >= rules.max_edges
     return [
         found
-        for number, group in zip(numbers.tolist(), groups, strict=True)
+        for number, group in zip(numbers.tolist(), parted, strict=True)
         if number not in has_one
         and FEWEST <= len(group) <= most
-        and (found := _abstraction(land, group, full, number, rules)) is not None
+        and (found := _abstraction(land, group, full, int(regions[group[0]]), rules)) is not None
     ]
 
 
@@ -70,16 +73,16 @@ def parent_regions(land: Landscape, regions: Ints, rules: ReorganisationRules) -
     return told
 
 
-def _with_parent(land: Landscape, regions: Ints, parents: Flags, rules: ReorganisationRules) -> set[int]:
-    sizes = np.bincount(regions[(regions != NO_REGION) & ~parents]) if (regions != NO_REGION).any() else np.zeros(1)
-    counted = _children_by_region(land, regions, parents, rules)
-    return {region for (_, region), count in counted.items() if count >= SHARE * sizes[region]}
+def _with_parent(land: Landscape, groups: Ints, parents: Flags, rules: ReorganisationRules) -> set[int]:
+    sizes = np.bincount(groups[groups != NO_REGION], minlength=1)
+    counted = _children_by_region(land, groups, parents, rules)
+    return {group for (_, group), count in counted.items() if count >= SHARE * sizes[group]}
 
 
 def _children_by_region(
     land: Landscape, regions: Ints, parents: Flags, rules: ReorganisationRules
 ) -> dict[tuple[int, int], int]:
-    """How many children of each parent are in each region."""
+    """How many children of each parent are in each region, or group."""
     b = land.bonds
     downward = (b.types == rules.hierarchical) & parents[b.sources] & ~parents[b.targets]
     downward &= regions[b.targets] != NO_REGION

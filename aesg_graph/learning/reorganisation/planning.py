@@ -11,7 +11,7 @@ from aesg_graph.concepts import Flags, Ids, Ints
 from aesg_graph.learning.reorganisation.abstraction import Abstraction, parent_regions, plan_abstractions
 from aesg_graph.learning.reorganisation.landscape import Bonds, Landscape
 from aesg_graph.learning.reorganisation.merging import Merges, plan_merges
-from aesg_graph.learning.reorganisation.regions import plan_regions
+from aesg_graph.learning.reorganisation.regions import plan_groups, plan_regions
 from aesg_graph.learning.reorganisation.rules import ABSTRACTION, ReorganisationRules
 from aesg_graph.learning.reorganisation.splitting import Allocate, plan_splits
 from aesg_graph.operations import Create, Link, Merge, Operation, Regions, Split
@@ -98,7 +98,8 @@ def plan(land: Landscape, rules: ReorganisationRules, allocate: Allocate, fresh:
     land, splits = plan_splits(land.merged(merges.into(len(land)), rules.symmetric), rules, allocate)
     living = np.concatenate([living, np.ones(len(land) - len(living), np.bool_)])
     regions = plan_regions(land, rules, living & ~land.are_of_kind(ABSTRACTION))
-    abstractions = plan_abstractions(land, regions, rules)
+    groups = plan_groups(land, rules, regions) if rules.abstraction else regions
+    abstractions = plan_abstractions(land, regions, groups, rules)
     regions = parent_regions(land, regions, rules)
     parents = allocate(len(abstractions)) if abstractions else np.empty(0, np.int64)
     land = _with_parents(land, abstractions, parents)

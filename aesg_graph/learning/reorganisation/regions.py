@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from aesg_graph.concepts import NO_REGION, Flags, Ints
+from aesg_graph.concepts import NO_REGION, Doubles, Flags, Ints
 from aesg_graph.learning.reorganisation.landscape import Landscape
 from aesg_graph.learning.reorganisation.rules import ReorganisationRules
 
@@ -48,36 +50,82 @@ def _large(found: Ints) -> Ints:
     return np.where(sizes[place] >= SMALLEST, found, NO_REGION)
 
 
+def plan_groups(land: Landscape, rules: ReorganisationRules, regions: Ints) -> Ints:
+    """[N] the communities inside of regions, numbered; ``NO_REGION`` for concepts that are in none of three or more.
+
+    The larger a graph, the larger the communities that modularity tells apart (Fortunato and Barthelemy 2007). So each
+    region is looked at again, as a graph of its own.
+    """
+    groups = np.full(len(land), NO_REGION, np.int64)
+    net = _Net.of(land, rules, regions != NO_REGION, regions)
+    rows = np.flatnonzero(regions != NO_REGION)
+    begun = 0
+    for members, inner in net.parted(regions[rows]):
+        if len(inner.ends):
+            found = _large(inner.communities(np.arange(inner.size))[0])
+            groups[rows[members]] = np.where(found == NO_REGION, NO_REGION, begun + found)
+            begun += inner.size
+    return groups
+
+
 def _communities(land: Landscape, rules: ReorganisationRules, sorted_: Flags, rows: Ints) -> tuple[Ints, float]:
     """The community of each row, and how much more modularity that has than the regions of before."""
-    import igraph
-
-    bonds = land.bonds
-    weights = bonds.weights.astype(np.float64) * rules.gains[bonds.types].max(axis=1)
-    among = (weights > 0) & sorted_[bonds.sources] & sorted_[bonds.targets]
-    place = np.empty(len(land), np.int64)
-    place[rows] = np.arange(len(rows))
-    ends = np.stack([place[bonds.sources[among]], place[bonds.targets[among]]], axis=1)
     before = land.regions[rows]
-    alone = before == NO_REGION
     # Those of no region begin alone.
-    start = np.where(alone, before.max(initial=0) + 1 + np.arange(len(rows)), before)
+    start = np.where(before == NO_REGION, before.max(initial=0) + 1 + np.arange(len(rows)), before)
     start = np.unique(start, return_inverse=True)[1]
-    if not len(ends):  # modularity is defined by edges
-        return start, 0.0
-    graph = igraph.Graph(n=len(rows), edges=ends)
-    if not len(ends):
-        return start, 0.0
-    with _generator:
-        igraph.set_random_number_generator(random.Random(SEED))
-        try:
-            found = graph.community_leiden(
-                "modularity", weights=weights[among], initial_membership=start.tolist(), n_iterations=ITERATIONS
-            ).membership
-        finally:
-            igraph.set_random_number_generator(random)
-    gain = graph.modularity(found, weights=weights[among]) - graph.modularity(start.tolist(), weights=weights[among])
-    return np.asarray(found, np.int64), float(gain)
+    net = _Net.of(land, rules, sorted_)
+    return net.communities(start) if len(net.ends) else (start, 0.0)  # modularity is defined by edges
+
+
+@dataclass(frozen=True, eq=False)
+class _Net:
+    """Some of the concepts, joined by what carries energy: ends [E, 2] and weights [E]."""
+
+    size: int
+    ends: Ints
+    weights: Doubles
+
+    @classmethod
+    def of(cls, land: Landscape, rules: ReorganisationRules, some: Flags, within: Ints | None = None) -> _Net:
+        """The graph of ``some`` [N] concepts, or of it the edges that stay ``within`` [N] a region."""
+        bonds = land.bonds
+        weights = bonds.weights.astype(np.float64) * rules.gains[bonds.types].max(axis=1)
+        among = (weights > 0) & some[bonds.sources] & some[bonds.targets]
+        if within is not None:
+            among &= within[bonds.sources] == within[bonds.targets]
+        place = np.cumsum(some) - 1
+        ends = np.stack([place[bonds.sources[among]], place[bonds.targets[among]]], axis=1)
+        return cls(int(some.sum()), ends, weights[among])
+
+    def parted(self, regions: Ints) -> Iterator[tuple[Ints, _Net]]:
+        """The graph of each region [size]: which concepts they are, and how they are joined."""
+        order, ordered = np.argsort(regions, kind="stable"), np.sort(regions)
+        place = np.empty(self.size, np.int64)
+        by_region = np.argsort(regions[self.ends[:, 0]], kind="stable")
+        of_edges = regions[self.ends[by_region, 0]]
+        for region in np.unique(regions).tolist():
+            members = order[np.searchsorted(ordered, region) : np.searchsorted(ordered, region, side="right")]
+            edges = by_region[np.searchsorted(of_edges, region) : np.searchsorted(of_edges, region, side="right")]
+            place[members] = np.arange(len(members))
+            yield members, _Net(len(members), place[self.ends[edges]], self.weights[edges])
+
+    def communities(self, start: Ints) -> tuple[Ints, float]:
+        """The community of each concept, found from a ``start``, and how much more modularity that has."""
+        import igraph
+
+        graph = igraph.Graph(n=self.size, edges=self.ends)
+        begun = start.tolist()
+        with _generator:
+            igraph.set_random_number_generator(random.Random(SEED))
+            try:
+                found = graph.community_leiden(
+                    "modularity", weights=self.weights, initial_membership=begun, n_iterations=ITERATIONS
+                ).membership
+            finally:
+                igraph.set_random_number_generator(random)
+        gain = graph.modularity(found, weights=self.weights) - graph.modularity(begun, weights=self.weights)
+        return np.asarray(found, np.int64), float(gain)
 
 
 def renumbered(found: Ints, before: Ints, fresh_from: int) -> Ints:
