@@ -117,6 +117,7 @@ class Attachments:
         if isinstance(priority, bool) or not isinstance(priority, int | np.integer) or not 0 <= priority <= HIGHEST:
             raise AESGMemoryError(f"priority is {priority!r}, expected a whole number from 0 to {HIGHEST}")
         engine = self.engine
+        pack.adjacency  # noqa: B018  # laid out now, holding no lock, and not in the first answer
         with engine.locked():
             config = engine.config
             if pack.vector_dim != config.vector_dim or pack.value_dim not in (0, config.value_dim):
@@ -128,7 +129,6 @@ class Attachments:
                 raise AESGMemoryError(f"A pack {pack.name!r} is attached already, expected one of another name")
             if len(self.attached) == LIMIT:
                 raise AESGMemoryError(f"{LIMIT} packs are attached, the most that can be: detach one first")
-            pack.adjacency  # noqa: B018  # laid out now, not in the first answer
             self.attached = (*self.attached, Attachment(pack, int(priority)))
             engine.recorder.changes += 1
 
@@ -161,15 +161,12 @@ class Attachments:
         that more than one of them recalls is there once, as the one has it that says it most strongly (the memory's own
         on a tie). Explanation, novelty and seeds stay the memory's own; with a region asked for, so does all of it.
         """
-        total = sum(other.priority for other in self.attached)
-        if not total or query.region is not None:
+        asked = [other for other in self.attached if other.priority]
+        if not asked or query.region is not None:
             return own
+        total = sum(other.priority for other in asked)
         with self.engine.locked():
-            answers = [
-                self._asked(other.pack, other.priority / total, query, own.queries)
-                for other in self.attached
-                if other.priority
-            ]
+            answers = [self._asked(other.pack, other.priority / total, query, own.queries) for other in asked]
         return _joined(own, answers)
 
     def _asked(self, pack: Pack, weight: float, query: Query, unit: Floats) -> _Answer:

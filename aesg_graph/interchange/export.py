@@ -20,6 +20,7 @@ from aesg_graph.engine.residency import take_edges
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.interchange.graphml import GraphMLWriter
 from aesg_graph.interchange.jsonlines import JsonLinesWriter
+from aesg_graph.sync.directory import sync_directory
 
 PAGE = 10_000
 
@@ -140,6 +141,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        sync_directory(path.parent)
     except OSError as error:
         raise AESGStorageError(f"Cannot write to {path}: {error.strerror or error}") from error
     finally:

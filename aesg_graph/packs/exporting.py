@@ -22,7 +22,7 @@ from aesg_graph.engine.residency import take, take_edges
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.interchange.arriving import Progress
 from aesg_graph.interchange.export import replacing
-from aesg_graph.packs.layout import CONCEPTS, EDGES, Header, PackedConcepts, PackedEdges
+from aesg_graph.packs.layout import CONCEPTS, EDGES, Header, PackedConcepts, PackedEdges, held
 from aesg_graph.packs.writing import Codes, PackWriter, pack_name, used_relations
 from aesg_graph.stores.abc import GraphStore, Selecting
 
@@ -45,7 +45,8 @@ class Filters:
 
     def __post_init__(self) -> None:
         least = self.min_relevance
-        if least is not None and (isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= 1):
+        number = isinstance(least, int | float | np.floating) and not isinstance(least, bool)
+        if least is not None and not (number and 0 <= least <= 1):
             raise AESGMemoryError(f"min_relevance is {least!r}, expected a number in [0, 1], or None")
         inputs.region_filter(self.region_id)
         if self.kind is not None:
@@ -58,7 +59,8 @@ class Filters:
     @property
     def given(self) -> dict[str, Any]:
         """Those that say something."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        said = ((name, value) for name, value in vars(self).items() if value is not None)
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in said}
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,10 @@ def export_pack(
 ) -> Packed:
     """Write the concepts that pass the filters, and the edges between them, to a new pack.
 
-    A chunk and 8 bytes for each concept are held at once. Pages are read one after the other, so beside writers the
-    pack is not of one moment; no edge in it lacks an end. AESGMemoryError where nothing passes, or ``where`` is asked
-    of a store that speaks no Cypher; AESGStorageError if there is something at ``path`` (unless ``overwrite``), or a
-    store or the disk fails. No file is left then, nor half of one.
+    A page and 8 bytes for each concept (16 for a moment) are held at once. Pages are read one after the other, so
+    beside writers the pack is not of one moment; no edge in it lacks an end. AESGMemoryError where nothing passes, or
+    ``where`` is asked of a store that speaks no Cypher; AESGStorageError if there is something at ``path`` (unless
+    ``overwrite``), or a store or the disk fails. No file is left then, nor half of one.
     """
     target = Path(path).expanduser()
     called = pack_name(target) if name is None else inputs.kind_name(name)
@@ -141,8 +143,8 @@ def export_pack(
     with replacing(target) as file:
         export = _Export(source, filters, PackWriter(file), progress)
         export.write(called)
-    held = export.writer.held
-    return Packed(str(target), called, held(CONCEPTS), held(EDGES), export.without_vectors, target.stat().st_size)
+    concepts, edges = (export.writer.held(what) for what in (CONCEPTS, EDGES))
+    return Packed(str(target), called, concepts, edges, export.without_vectors, target.stat().st_size)
 
 
 class _Export:
@@ -167,9 +169,10 @@ class _Export:
         seen = 0
         for page in self._pages():
             seen += len(page)
-            part = self._packed(take(page, self._passing(page)))
-            chosen.append(part.ids)
-            self.writer.concepts(part)
+            if len(passing := take(page, self._passing(page))):
+                part = self._packed(passing)
+                chosen.append(part.ids)
+                self.writer.concepts(part)
             self._tell("concepts", seen, total)
         if not self.writer.held(CONCEPTS):
             wanted = ", ".join(f"{k}={v!r}" for k, v in self.filters.given.items())
@@ -232,7 +235,7 @@ class _Export:
         while len((page := self.source.graph.page(after, PAGE)).concepts):
             after = int(page.concepts.ids[-1])
             seen += len(page.edges)
-            inside = take_edges(page.edges, among(page.edges.sources, ids) & among(page.edges.targets, ids))
+            inside = take_edges(page.edges, held(page.edges.sources, ids) & held(page.edges.targets, ids))
             for start in range(0, len(inside), EDGES_AT_ONCE):
                 self.writer.edges(self._packed_edges(inside, slice(start, start + EDGES_AT_ONCE), names))
             self._tell("edges", seen, total)

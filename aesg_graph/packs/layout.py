@@ -178,6 +178,12 @@ class Header:
         return {"keys": self.vector_dim, "values": self.value_dim}.get(column, 1)
 
 
+def held(ends: Ids, ids: Ids) -> Flags:
+    """[M] which of ``ends`` are among ``ids``, which are ascending and at least one."""
+    place = np.minimum(np.searchsorted(ids, ends), len(ids) - 1)
+    return np.asarray(ids[place] == ends)
+
+
 # -- chunks as bytes --------------------------------------------------------------------------------------------------
 
 

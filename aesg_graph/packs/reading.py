@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
-from aesg_graph.concepts import Ids, among
+from aesg_graph.concepts import Ids
 from aesg_graph.engine import inputs
 from aesg_graph.errors import AESGError, AESGMemoryError, AESGStorageError
 from aesg_graph.packs.layout import (
@@ -29,6 +29,7 @@ from aesg_graph.packs.layout import (
     PackedEdges,
     decode_concepts,
     decode_edges,
+    held,
 )
 
 READ = 1 << 20
@@ -89,9 +90,9 @@ class PackFile:
             self.require_ends(part, ids)
 
     def require_ends(self, part: PackedEdges, ids: Ids) -> None:
-        """AESGStorageError unless both ends of every edge are among the pack's ids."""
+        """AESGStorageError unless both ends of every edge are among the pack's ``ids``, which ascend."""
         with _reading(self.path):
-            if not (among(part.sources, ids) & among(part.targets, ids)).all():
+            if not (held(part.sources, ids) & held(part.targets, ids)).all():
                 raise ValueError("an edge leads to a concept that is not in it")
 
     def _of(self, what: str) -> Iterator[tuple[Chunk, int]]:
