@@ -19,6 +19,7 @@ from helps.problems import Problem
 
 HIDDEN = 128
 WRONG = (0.0, 0.1, 0.3, 0.5)
+MANY_WRONG = (0.3, 0.5)
 PASSES = Demo().passes
 NETWORKS = tuple(Network(HIDDEN, rate, passes) for rate in (3e-4, 1e-3, 3e-3) for passes in (1, 5, PASSES))
 
@@ -46,19 +47,22 @@ def _demos(passes: int) -> Memory:
 
 
 def noisy(quick: bool) -> list[Task]:
-    """All classes mixed; a share of the labels is wrong."""
+    """All classes mixed; a share of the labels is wrong. Where many are, also with memories that believe nothing that
+    came but once.
+    """
     # One pass: in a second one every wrong label would come again, and be believed.
-    candidates = [
+    memories = [
         Memory(explanation, births, temperature=temperature, seeds=seeds)
         for births in (1, 2, 3)
         for explanation in (0.7, 0.8)
         for seeds, temperature in ((3, 0.05), (10, 0.1), (20, 0.1))
     ]
-    plain = "network, 128 hidden"
-    shares = WRONG[2:3] if quick else WRONG
+    wary = [memory for memory in memories if memory.births > 1]
+    cases = [(wrong, f"digits, {wrong:.0%} wrong", memories) for wrong in WRONG]
+    cases += [(wrong, f"the same, {wrong:.0%} wrong, birth threshold 2 or 3", wary) for wrong in MANY_WRONG]
     return [
-        Task("label noise", f"digits, {wrong:.0%} wrong", plain, partial(_noisy, wrong), NETWORKS, candidates)
-        for wrong in shares
+        Task("label noise", case, "network, 128 hidden", partial(_noisy, wrong), NETWORKS, candidates)
+        for wrong, case, candidates in sorted(cases[2:3] if quick else cases, key=lambda case: case[0])
     ]
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aesg_graph import AESGConfig, AESGMemory, StoreSettings
+from aesg_graph import AESGConfig
+from helps.memories import passing_memory
 from helps.problems import Problem, Rows, one_hot
 
 BATCH = 32
-EMBEDDED = StoreSettings(graph="embedded", vectors="embedded")
 
 
 class Outcome(NamedTuple):
@@ -103,10 +101,7 @@ class Memory:
 
     def run(self, problem: Problem, seed: int) -> Outcome:
         """Learn the parts in turn; be judged. The memory lives in a folder that is removed."""
-        with (
-            tempfile.TemporaryDirectory(prefix="aesg-helps-") as folder,
-            AESGMemory(Path(folder) / "memory", self.config(problem), stores=EMBEDDED) as memory,
-        ):
+        with passing_memory(self.config(problem)) as memory:
             for rows in problem.lessons(self.passes, BATCH, seed):
                 memory.retrieve(problem.keys[rows], value=one_hot(problem.told[rows], problem.classes))
                 memory.update_topology()

@@ -7,16 +7,14 @@ that it gave to all; what the two say together is ``share * said + (1 - share * 
 from __future__ import annotations
 
 import copy
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from aesg_graph import AESGConfig, AESGMemory
+from aesg_graph import AESGConfig
 from helps.character_model import CLIP, CharacterModel
-from helps.learners import EMBEDDED
+from helps.memories import passing_memory
 from helps.problems import one_hot
 from helps.streams import ALPHABET, Codes
 
@@ -141,10 +139,7 @@ class Recalled:
         )
         said, mass = torch.zeros(len(stream.keys)), torch.zeros(len(stream.keys))
         values = one_hot(stream.following, ALPHABET)
-        with (
-            tempfile.TemporaryDirectory(prefix="aesg-helps-") as folder,
-            AESGMemory(Path(folder) / "memory", config, stores=EMBEDDED) as memory,
-        ):
+        with passing_memory(config) as memory:
             for start in range(0, len(said), BLOCK):
                 rows = slice(start, start + BLOCK)
                 # It answers first, and then learns what followed.
