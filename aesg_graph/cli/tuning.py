@@ -34,8 +34,9 @@ def tune(
 ) -> None:
     """Propose novelty thresholds from a sample of queries.
 
-    It says whether to centre them, too. Each candidate teaches four fifths of the sample to a memory in a temporary directory and asks it the rest. Prints
-    what each did, the proposal, and the lines of Python that follow it. Changes nothing.
+    It says whether to centre them, too. Each candidate teaches four fifths of the sample to a memory in a temporary
+    directory and asks it the rest. Prints what each did, the proposal, and the lines of Python that follow it. Changes
+    nothing.
 
     Files are NumPy's .npy; pickled ones are refused. With values or labels, the proposal is the smallest memory whose
     answers are as good as the best; without, the one after which more concepts explain little more.

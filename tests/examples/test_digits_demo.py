@@ -24,6 +24,7 @@ def test_the_demo_runs_tells_its_story_and_leaves_pictures_a_table_and_the_memor
 ) -> None:
     done = demo(examples, "--quick", "--out", str(tmp_path / "out"), "--memory", str(tmp_path / "memory"))
     assert done.returncode == 0, done.stderr
+    assert "aesg tune" not in done.stderr, "a memory that is used rightly is not alarmed"
     told = " ".join(done.stdout.split())
     assert "the same as before it was closed" in told
     final = {
