@@ -79,7 +79,9 @@ def show(
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="So many names at most.", metavar="N")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is in a pack, and whether it is whole: every byte and every row is looked at.
+    """Say what is in a pack, and whether it is whole.
+
+    Every byte and every row is looked at.
 
     Example: aesg pack show birds.aesgpack
     """
@@ -113,9 +115,9 @@ def show(
 
 @group.command("import")
 def import_(file: File, directory: Directory = HERE, as_json: AsJson = False) -> None:
-    """Take a pack's concepts and edges into a memory for good, under new ids.
+    """Take a pack into a memory for good.
 
-    Keys, values, kinds, names, texts, sources, uses and edges are kept, regions and relevance are not. The directory
+    Its concepts get new ids, and edges follow. Keys, values, kinds, names, texts, sources, uses and edges are kept, regions and relevance are not. The directory
     must not be open anywhere: a process that has it open calls memory.import_pack(file). Exit code 1 if there is no
     room for all of it; nothing is written then. What aesg wrote is read by `aesg import`.
 
