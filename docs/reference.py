@@ -30,6 +30,7 @@ PAGES = {
             "engine.life.OpenMemory",
         ),
     ),
+    "packs": ("Packs", ("packs.MemoryPack", "packs.PackManager", "packs.Filters", "packs.Packed")),
     "concepts": ("Concepts and edges", ("concepts.Concept", "concepts.Edge", "concepts.RelationType")),
     "configuration": ("Configuration", ("config.AESGConfig", "settings.StoreSettings")),
     "layers": (

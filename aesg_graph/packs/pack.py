@@ -29,8 +29,6 @@ class MemoryPack:
     Attributes
     ----------
     path: where it was read from.
-    concepts, edges: how many there are.
-    provenance: where it comes from: memory, incarnation, epoch, package, exported_at (seconds since 1970), filters.
     """
 
     path: str
@@ -75,7 +73,7 @@ class MemoryPack:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where it comes from."""
+        """Where it comes from: memory, incarnation, epoch, package, exported_at (seconds since 1970), filters."""
         return dict(self.header.provenance)
 
     @cached_property
