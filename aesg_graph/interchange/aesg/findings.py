@@ -34,11 +34,11 @@ TOLD = {
     "edges_cut": "bytes at the end of edges.aesg that are no whole record: the file was cut",
     "log_torn": "bytes at the end of evolution.aesglog that are no whole record",
     "log_damaged": "records of evolution.aesglog of an unknown type",
-    "no_edges": "there is no edges.aesg: concepts come without edges",
-    "meta_absent": "there is no meta.npy: the dimension follows from the records",
-    "meta_unreadable": "meta.npy cannot be read: the dimension follows from the records",
+    "no_edges": "file missing, edges.aesg: concepts come without edges",
+    "meta_absent": "file missing, meta.npy: the dimension follows from the records",
+    "meta_unreadable": "file unreadable, meta.npy: the dimension follows from the records",
     "meta_stale": "nodes more or fewer in the file than meta.npy says, which is out of date",
-    "meta_wrong": "meta.npy says another dimension than the records do, which are believed",
+    "meta_wrong": "file wrong, meta.npy: it says another dimension than the records, which are believed",
 }
 """What each finding means, in words that follow a count."""
 

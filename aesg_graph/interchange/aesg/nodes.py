@@ -69,7 +69,7 @@ def read_nodes(opened: Opened, findings: Findings) -> Nodes:
         columns["place"].append(places + start)
         columns["kept"].append(_sound(rows, findings))
         for name in FIELDS:
-            columns[name].append(rows[name])
+            columns[name].append(rows[name].copy())  # a view would hold the vectors
     whole = {name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in columns.items()}
     _tell_of_records(opened, whole["id"].astype(np.uint64), findings)
     kept = _once(opened.nodes, whole, findings)
