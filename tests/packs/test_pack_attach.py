@@ -1,5 +1,7 @@
 """Attached packs: what they add to answers, and that nothing else changes."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -222,6 +224,7 @@ def test_a_pack_is_never_written_to_and_never_named_in_a_lesson(memory, pack, pa
     memory.update_topology()
     memory.flush()
     assert packed.read_bytes() == before
+    assert memory.stats()["voided"] == 0  # a touch or an edge of a concept that the memory does not have is void
     assert np.array_equal(pack.nodes, nodes)
     assert not np.isin(memory.storage.nodes["id"], pack.rows.ids).any()
     page = memory.engine.residency.graph.page(-1, 1000)
@@ -242,6 +245,27 @@ def test_modules_that_share_a_memory_share_what_is_attached(memory, pack, tmp_pa
         assert same(told(twin, QUERIES), told(memory, QUERIES))
         twin.detach_pack("birds")
         assert len(memory.packs) == 0
+
+
+def test_each_answer_is_wholly_with_or_wholly_without(memory, pack):
+    answers = [told(memory, QUERIES)]
+    memory.attach_pack(pack)
+    answers.append(told(memory, QUERIES))
+    done = threading.Event()
+
+    def come_and_go():
+        while not done.is_set():
+            memory.detach_pack("birds")
+            memory.attach_pack(pack)
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        found = [told(memory, QUERIES) for _ in range(100)]
+    finally:
+        done.set()
+        other.join()
+    assert all(any(same(answer, known) for known in answers) for answer in found)
 
 
 def test_attachments_end_with_the_process_that_has_the_memory_open(opened, memory, pack):
