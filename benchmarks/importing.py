@@ -119,12 +119,13 @@ def expect_everything(folder: Path, place: Place) -> None:
     active = nodes[nodes["is_active"] == 1]
     with sources.opened(place) as source:
         texts, ends, keys = _read(source)
-    if texts.keys() != set(active["id"].tolist()) or Counter(texts.values()).total() != len(active):
-        raise RuntimeError(f"{len(active)} active concepts were to come, {Counter(texts.values()).total()} are there")
+    if texts != Counter(active["id"].tolist()):
+        raise RuntimeError(f"{len(active)} active concepts were to come, {texts.total()} are there, or others")
     wanted = active["vector"] / np.linalg.norm(active["vector"], axis=1, keepdims=True)
-    order, found = np.argsort(active["id"], kind="stable"), keys
+    order = np.argsort(active["id"], kind="stable")
+    # Ids are drawn at random: a few can be those of two concepts, whose order is open.
     single = np.array([texts[id] == 1 for id in active["id"][order].tolist()])
-    if not np.allclose(found[single], wanted[order][single], atol=1e-6):
+    if not np.allclose(keys[single], wanted[order][single], atol=1e-6):
         raise RuntimeError("keys differ from the vectors of aesg")
     between = np.isin(edges["source_id"], active["id"]) & np.isin(edges["target_id"], active["id"])
     pairs = _pairs(edges["source_id"][between], edges["target_id"][between])

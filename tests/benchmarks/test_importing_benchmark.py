@@ -5,10 +5,11 @@ from __future__ import annotations
 import importing
 import numpy as np
 import pytest
-from settings import Setting
+from settings import DIM, Setting
 
 from aesg_graph.engine.moving import Place
 from aesg_graph.interchange.aesg import import_aesg
+from aesg_graph.interchange.aesg.layout import node_type
 
 
 @pytest.mark.slow
@@ -22,6 +23,9 @@ def test_importing_what_aesg_made(tiny: Setting) -> None:
 def test_the_benchmark_sees_what_is_missing(tiny: Setting) -> None:
     folder, made = importing.made_by_aesg(tiny, 300)
     assert made.case.startswith("300 concepts and ")
+    nodes = np.memmap(folder / "nodes.aesg", node_type(DIM), mode="r+")
+    nodes["id"][20] = nodes["id"][30]  # as can happen among a hundred thousand
+    nodes.flush()
     place = Place.named(str(tiny.place("imported")))
     import_aesg(folder, place)
     importing.expect_everything(folder, place)
