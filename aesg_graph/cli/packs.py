@@ -117,9 +117,10 @@ def show(
 def import_(file: File, directory: Directory = HERE, as_json: AsJson = False) -> None:
     """Take a pack into a memory for good.
 
-    Its concepts get new ids, and edges follow. Keys, values, kinds, names, texts, sources, uses and edges are kept, regions and relevance are not. The directory
-    must not be open anywhere: a process that has it open calls memory.import_pack(file). Exit code 1 if there is no
-    room for all of it; nothing is written then. What aesg wrote is read by `aesg import`.
+    Its concepts get new ids, and edges follow. Keys, values, kinds, names, texts, sources, uses and edges are kept,
+    regions and relevance are not. The directory must not be open anywhere: a process that has it open calls
+    memory.import_pack(file). Exit code 1 if there is no room for all of it; nothing is written then. What aesg wrote is
+    read by `aesg import`.
 
     Example: aesg pack import birds.aesgpack -d ./memory
     """
