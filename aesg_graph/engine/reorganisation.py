@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +55,7 @@ class Reorganisation:
     concepts: int
     seconds: float
     dry_run: bool
-    plan: Plan
+    plan: Plan = field(repr=False)
 
 
 class Reorganiser:

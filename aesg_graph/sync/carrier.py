@@ -79,9 +79,17 @@ class Carrier:
             if outcome.status != "skipped":
                 self._known[batch.sequence] = outcome
         reach(GRAPH_COMMITTED)
+        self._correct_labels([b for b, o in zip(batches, outcomes, strict=True) if o.status != "applied"])
         gone = self._delete_vectors(batches)
         reach(VECTORS_DELETED)
         return [self._explained(batch, outcome, gone) for batch, outcome in zip(batches, outcomes, strict=True)]
+
+    def _correct_labels(self, batches: Sequence[Batch]) -> None:
+        """Points were labelled before the graph refused to sort their concepts, or had sorted them again since."""
+        labelled = [op.ids for batch in batches for op in batch.operations if isinstance(op, Regions)]
+        if labelled:
+            rows = self._graph.read(distinct(np.concatenate(labelled)), edges=False).concepts
+            self._vectors().label(rows.ids, rows.region_id)
 
     def _delete_vectors(self, batches: Sequence[Batch]) -> Ids:
         """Delete the vectors of concepts that the batches wrote or may have removed, and that the graph lacks."""

@@ -28,6 +28,9 @@ CONFIG = AESGConfig(
     survival_min_age=1,
     max_prune_fraction=0.3,
     max_concepts=150,
+    region_detection_interval=2,  # every second consolidation reorganises: much merges and splits
+    merge_similarity_threshold=0.8,
+    max_edges_per_node=8,
 )
 INTENT, ACKNOWLEDGED, FINISHED = b"i", b"a", b"f"
 

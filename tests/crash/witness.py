@@ -7,7 +7,7 @@ from learner import ACKNOWLEDGED, CONFIG, INTENT
 
 from aesg_graph.concepts import EdgeTable
 from aesg_graph.engine import MemoryEngine
-from aesg_graph.operations import Batch, born_ids
+from aesg_graph.operations import Batch, Split, born_ids
 from aesg_graph.stores.abc import MemoryHead, Shared
 from aesg_graph.stores.sqlite import SqliteGraphStore
 
@@ -45,8 +45,9 @@ class Witness:
         (outcome,) = self.graph.apply([ours])
         assert outcome.status == "applied", outcome.reason
         for operation in batch.operations:
-            if born_ids(operation).size:
-                self.keys.update(zip(operation.ids.tolist(), operation.keys, strict=True))
+            if (born := born_ids(operation)).size:
+                keys = [operation.key] if isinstance(operation, Split) else operation.keys
+                self.keys.update(zip(born.tolist(), keys, strict=True))
 
     def compare(self, directory, settings):
         """Open the memory and hold everything against what was acknowledged."""

@@ -1,8 +1,8 @@
 """Abstraction: a group inside a region whose concepts all point one way gets a parent that stands for them.
 
-How far they do is the mean of their cosines with their centroid, which is also the length of the mean of their keys:
-the mean resultant length of directional statistics (Mardia and Jupp 2000), 1 where all keys are one and near 0 where
-they have no direction in common.
+How far they do is the mean cosine of two of them. It follows from the length R of the mean of their n keys, the mean
+resultant length of directional statistics (Mardia and Jupp 2000), as (n R^2 - 1) / (n - 1): 1 where all keys are one,
+and 0 to be expected where they have no direction in common, however few there are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from aesg_graph.learning.explaining import cosine
 from aesg_graph.learning.reorganisation.landscape import Landscape, Rows, unit
 from aesg_graph.learning.reorganisation.rules import ABSTRACTION, ReorganisationRules
 
-DENSITY = 0.7
-"""From this mean resultant length on a group is dense: two of its concepts have a cosine of about its square."""
+DENSITY = 0.5
+"""From this mean cosine of two of its concepts on a group is dense."""
 FEWEST = 4
-"""So few concepts need no one to stand for them."""
+"""Fewer concepts need no one to stand for them."""
 MOST = 8192
 """A parent and its edges are written at once, so that they cannot be too many."""
 SHARE = 0.5
@@ -95,8 +95,8 @@ def _abstraction(
     land: Landscape, group: Rows, full: Flags, region: int, rules: ReorganisationRules
 ) -> Abstraction | None:
     keys = unit(land.keys[group])
-    mean = keys.mean(axis=0)
-    if float(np.linalg.norm(mean)) < DENSITY:
+    mean, count = keys.mean(axis=0), len(keys)
+    if (count * float(mean @ mean) - 1) / (count - 1) < DENSITY:
         return None
     key = unit(mean)
     cosines = keys @ key
