@@ -10,7 +10,7 @@ import pytest
 
 from aesg_graph.aging import current
 from aesg_graph.concepts import NO_ID, Ids
-from aesg_graph.operations import Merge, Remove, Split
+from aesg_graph.operations import Merge, Regions, Remove, Split
 from aesg_graph.stores.abc import GraphStore
 from aesg_graph.stores.testing.graph.building import (
     BIRTHDAY,
@@ -132,3 +132,35 @@ class ReorganisationTests:
         assert born in outcome.declined
         assert store.absent(np.array([born])).tolist() == [born]
         assert store.tombstones(np.array([born])).ids.size == 0
+
+    def test_a_half_may_be_the_neighbour_of_another_half(self, store: GraphStore) -> None:
+        scribe = Scribe(store)
+        hub, x, y, first, second = scribe.fresh(5).tolist()
+        scribe.write(create([hub, x, y]), link([(hub, x), (hub, y)]))
+        scribe.write(split(hub, first, [x]))
+        scribe.write(split(hub, second, [y, first]))
+        assert sorted(edges(store, [hub, x, y, first, second])) == sorted(
+            [(first, x, "CAUSAL"), (second, y, "CAUSAL"), (first, second, "SIMILARITY"), (hub, second, "SIMILARITY")]
+        )
+
+    def test_sorting_what_is_gone_sorts_the_others(self, store: GraphStore) -> None:
+        scribe = Scribe(store)
+        a, gone = scribe.create(2).tolist()
+        scribe.write(Remove(np.array([gone])))
+        scribe.write(Regions(np.array([a, gone]), np.array([3, 3])))
+        found = store.read(np.array([a, gone]), edges=False).concepts
+        assert (found.ids.tolist(), found.region_id.tolist()) == ([a], [3])
+
+    def test_a_parent_is_born_with_its_edges_but_for_those_to_what_is_gone(self, store: GraphStore) -> None:
+        scribe = Scribe(store)
+        parent, a, b, gone = scribe.fresh(4).tolist()
+        scribe.write(create([a, b, gone]))
+        scribe.write(Remove(np.array([gone])))
+        children = [(parent, a), (parent, b), (parent, gone)]
+        outcome = scribe.write(create([parent], "abstraction"), link(children, [0.75, 0.5, 0.25], type="HIERARCHICAL"))
+        assert outcome.voided == 1
+        found = edges(store, [parent])
+        assert {ends: edge.weight for ends, edge in found.items()} == {
+            (parent, a, "HIERARCHICAL"): 0.75,
+            (parent, b, "HIERARCHICAL"): 0.5,
+        }
