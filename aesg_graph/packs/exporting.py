@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -124,7 +125,7 @@ def export_pack(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
-    """Write the concepts that pass the filters, and the edges between them, to a new pack.
+    """Write the concepts that pass the filters, and the edges between them, to a new pack, in a folder made if absent.
 
     A page and 8 bytes for each concept (16 for a moment) are held at once. Pages are read one after the other, so
     beside writers the pack is not of one moment; no edge in it lacks an end. AESGMemoryError where nothing passes, or
@@ -140,11 +141,28 @@ def export_pack(
             "where= is a Cypher predicate, and this memory's graph is a file: expected a memory on servers, or the "
             "other filters"
         )
-    with replacing(target) as file:
+    with _folder(target.parent), replacing(target) as file:
         export = _Export(source, filters, PackWriter(file), progress)
         export.write(called)
     concepts, edges = (export.writer.held(what) for what in (CONCEPTS, EDGES))
     return Packed(str(target), called, concepts, edges, export.without_vectors, target.stat().st_size)
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """A folder that is made if it is not there; if nothing is written into it, it goes again."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AESGStorageError(f"Cannot make the folder {folder}: {error.strerror or error}") from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for path in missing:
+                path.rmdir()
+        raise
 
 
 class _Export:

@@ -26,6 +26,10 @@ class PackManager:
     def __init__(self, engine: MemoryEngine) -> None:
         self.engine = engine
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{other.name} ({other.priority})" for other in self)
+        return f"<packs attached: {told or 'none'}>"
+
     def __len__(self) -> int:
         return len(self.engine.attachments.attached)
 

@@ -51,6 +51,12 @@ def test_a_pack_alone_answers_as_the_memory_that_it_was_exported_from(birds, ope
         assert np.array_equal(mine[name], theirs[name])
 
 
+def test_what_is_attached_can_be_printed(memory, pack):
+    assert repr(memory.packs) == "<packs attached: none>"
+    memory.attach_pack(pack, priority=60)
+    assert repr(memory.packs) == f"<packs attached: {pack.name} (60)>"
+
+
 def test_energies_of_packs_count_by_their_share_of_the_priorities(memory, pack, birds):
     other = copied(pack, "other", pack.rows.ids + (1 << 50))
     alone = told(birds[0], QUERIES)

@@ -108,7 +108,15 @@ def test_a_region_is_packed(opened, tmp_path):
 def test_an_empty_selection_is_an_error_and_leaves_no_file(birds, tmp_path, wanted):
     with pytest.raises(AESGMemoryError, match=r"nothing to pack: no concept of \d+ passes"):
         birds[0].export_pack(tmp_path / "none.aesgpack", **wanted)
+    with pytest.raises(AESGMemoryError, match="nothing to pack"):
+        birds[0].export_pack(tmp_path / "new" / "folder" / "none.aesgpack", **wanted)
     assert os.listdir(tmp_path) == []
+
+
+def test_the_folder_of_a_pack_is_made(birds, tmp_path):
+    path = tmp_path / "new" / "folder" / "birds.aesgpack"
+    birds[0].export_pack(path)
+    assert birds[0].load_pack(path).name == "birds"
 
 
 def test_an_empty_memory_cannot_be_packed(opened, tmp_path):
@@ -150,8 +158,9 @@ def test_what_is_there_is_replaced_only_when_asked(birds, tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_an_error(birds, tmp_path):
-    for path in (tmp_path / "absent" / "pack", tmp_path):
-        with pytest.raises(AESGStorageError, match="Cannot write"):
+    (tmp_path / "file").write_text("no folder")
+    for path in (tmp_path / "file" / "pack", tmp_path):
+        with pytest.raises(AESGStorageError, match=r"Cannot (write|make)"):
             birds[0].export_pack(path, overwrite=True)
 
 
