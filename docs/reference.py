@@ -28,11 +28,19 @@ PAGES = {
             "learning.MemoryMode",
             "engine.MemoryEngine",
             "engine.life.OpenMemory",
+            "engine.reorganisation.Reorganisation",
         ),
     ),
     "packs": ("Packs", ("packs.MemoryPack", "packs.PackManager", "packs.Filters", "packs.Packed")),
+    "importing": (
+        "Importing from aesg",
+        ("interchange.aesg.import_aesg", "interchange.aesg.Report", "interchange.aesg.Finding"),
+    ),
     "concepts": ("Concepts and edges", ("concepts.Concept", "concepts.Edge", "concepts.RelationType")),
-    "configuration": ("Configuration", ("config.AESGConfig", "settings.StoreSettings")),
+    "configuration": (
+        "Configuration",
+        ("config.AESGConfig", "settings.StoreSettings", "engine.tuning.fit_config", "engine.tuning_report.Fit"),
+    ),
     "layers": (
         "Layers",
         (
