@@ -118,8 +118,10 @@ class Reorganiser:
         done = _Done(engine, planned, version)
         done.carry_out(progress)
         if done.whole:
-            still = ~among(land.ids, land.ids[planned.merges.held_back])
-            self._compared = land.ids[still], land.versions[still]
+            settled = np.ones(len(land), np.bool_)
+            settled[planned.merges.held_back] = False
+            settled[planned.merges.merged] = False  # gone, unless a server refused that
+            self._compared = land.ids[settled], land.versions[settled]
         return Reorganisation(
             merged=done.merged,
             split=done.split,

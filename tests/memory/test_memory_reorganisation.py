@@ -14,7 +14,7 @@ from aesg_graph import AESGMemory
 from aesg_graph.engine import reorganisation
 from aesg_graph.engine.checking import check
 from aesg_graph.errors import AESGMemoryError
-from aesg_graph.operations import Link, Touch
+from aesg_graph.operations import Link, Merge, Split, Touch
 
 QUIET = {"seeds": 1, "abstraction_enabled": False}
 
@@ -363,6 +363,31 @@ def test_a_memory_closed_meanwhile_refuses_the_rest(opened, monkeypatch):
     Meanwhile(monkeypatch, memory.close)
     with pytest.raises(AESGMemoryError, match="closed"):
         memory.reorganise()
+    assert check(memory.directory).clean
+
+
+def test_halves_know_of_lessons_that_the_cache_hears_of_late(opened):
+    """A lesson about a merged concept is void in the cache until the graph has taken it to the survivor."""
+    memory = opened(**QUIET)
+    engine = memory.engine
+    survivor, merged, *others = memory.create(rows(12)).tolist()
+    memory.link([survivor] * 10, others, "CAUSAL", [0.5] * 10)
+    memory.flush()
+    (half,) = engine.recorder.allocate(1).tolist()
+    key, value, kept = unit(rows(1, 5))[0].astype(np.float32), np.zeros(V, np.float32), np.array(others[:5])
+    with engine.recorder.flusher().still():
+        engine.recorder.record([Merge(np.array([survivor]), np.array([merged]))])
+        touch(memory, [merged], 8)
+        engine.write(
+            Link("CAUSAL", np.array([merged]), kept[:1], np.full(1, 0.5, np.float32), np.zeros(1, np.int64), 0)
+        )
+        engine.recorder.record([Split(survivor, half, key, value, False, kept)])
+    assert uses(memory)[half] == uses(memory)[survivor] == (4, 0)
+    cached = engine.residency.cache.read(np.array([survivor, half]))
+    assert cached.concepts.use_frequency.tolist() == [4, 4]
+    assert edges(memory)[half, others[0], "CAUSAL"][1] == 1
+    assert sorted(cached.edges.use_counts.tolist()) == sorted(n for _, n in edges(memory).values())
+    memory.close()
     assert check(memory.directory).clean
 
 
