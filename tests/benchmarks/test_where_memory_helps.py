@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -240,3 +241,12 @@ def test_a_task_that_does_not_exist_is_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["--only", "miracles"])
     assert "unknown miracles; expected some of digits" in capsys.readouterr().err
+
+
+def test_the_figures_in_the_documentation_are_those_of_the_results():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "where-memory-helps.md").read_text()
+    results = (root / "benchmarks" / "results" / "where_memory_helps.md").read_text()
+    told = re.findall(r"[\d.]+(?: %)? ± [\d.]+", page)
+    assert len(told) > 40
+    assert set(told) <= set(re.findall(r"[\d.]+(?: %)? ± [\d.]+", results))
