@@ -163,11 +163,15 @@ class _Done:
         self.whole = False
 
     def carry_out(self, progress: Progress | None) -> None:
-        """Record the plan part by part. AESGStorageError if the lease is lost; what was recorded until then stays."""
+        """Record the plan part by part. AESGStorageError if the lease is lost; what was recorded until then stays.
+
+        On servers each part is waited for: many at once would be one long transaction, in which the lease runs out.
+        """
         engine = self.engine
         parts = list(self.planned.parts(engine.recorder.epoch, self.version))
         totals = {what: len(list(some)) for what, some in itertools.groupby(parts, key=lambda part: part.what)}
         at = dict.fromkeys(totals, 0)
+        refused = len(engine._backend.journal.refused())
         for part in parts:
             with engine.steps.writing:
                 engine._check()
@@ -178,10 +182,19 @@ class _Done:
                     raise AESGStorageError(TAKEN)
                 engine.recorder.make_room()
                 self._record(part, tenure)
+            if engine.follower is not None:
+                self._see_through(refused)
             at[part.what] += 1
             if progress is not None:
                 progress(part.what, at[part.what], totals[part.what])
         self.whole = True
+
+    def _see_through(self, refused: int) -> None:
+        """Wait until a part is in the stores; ``refused`` is how many batches they had refused before."""
+        self.engine.flush()
+        if len(others := self.engine._backend.journal.refused()) > refused:
+            self.engine.lease.release()  # if it was the lease: this process only thought that it had it
+            raise AESGStorageError(f"The reorganisation was cut short: {others[-1].reason}")
 
     def _record(self, part: Planned, tenure: Tenure) -> None:
         operations = self._named(part.operations) if part.what == ABSTRACTION else part.operations
