@@ -32,13 +32,18 @@ BETWEEN = 5
 WIDTH = 5.7
 """Of one of these, in tiles."""
 LINE = "#D55E00"
+PARENT = "abstraction"
+"""The kind of a concept that stands for a group of others."""
 
 Images = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """All concepts of a memory on pixels: ids [N], images [N, 8, 8], classes [N], uses [N], and their edges."""
+    """What a memory on pixels learned: ids [N], images [N, 8, 8], classes [N], uses [N], and the edges between them.
+
+    Parents of groups, which reorganisation makes, are not among them: they may stand for several digits.
+    """
 
     ids: list[int]
     images: Images
@@ -47,22 +52,27 @@ class Learned:
     weights: npt.NDArray[np.float64]
     """[N, N], symmetric: the strongest edge between two concepts, 0 for none."""
     edges: list[Edge]
+    parents: int
 
 
 def learned(memory: AESGMemory, mean: Images, length: float) -> Learned:
     """Look into a memory. Keys are centred and of unit length: ``mean`` and ``length`` make pictures of them again."""
     nodes = memory.storage.nodes
+    concepts = [memory.concept(id) for id in nodes["id"].tolist()]
+    own = np.array([concept.kind != PARENT for concept in concepts])
+    nodes, parents = nodes[own], int((~own).sum())
     ids = nodes["id"].tolist()
     place = {id: i for i, id in enumerate(ids)}
-    classes = np.array([int(np.argmax(memory.concept(id).value)) for id in ids])
+    classes = np.array([int(np.argmax(concept.value)) for concept in concepts if concept.kind != PARENT])
     weights = np.zeros((len(ids), len(ids)))
-    edges = {(e.source, e.target, e.type): e for id in ids for e in memory.neighbors(id)}
+    found = {(e.source, e.target, e.type): e for id in ids for e in memory.neighbors(id)}
+    edges = {key: edge for key, edge in found.items() if edge.source in place and edge.target in place}
     for edge in edges.values():
         a, b = place[edge.source], place[edge.target]
         weights[a, b] = weights[b, a] = max(weights[a, b], edge.weight)
     images = np.clip(mean + length * nodes["vector"], 0, BRIGHTEST).reshape(-1, SIDE, SIDE)
     strongest = sorted(edges.values(), key=lambda e: (-e.weight, -e.use_count, e.source, e.target))
-    return Learned(ids, images, classes, nodes["use_frequency"], weights, strongest)
+    return Learned(ids, images, classes, nodes["use_frequency"], weights, strongest, parents)
 
 
 def draw(found: Learned, path: Path) -> None:
@@ -75,7 +85,10 @@ def draw(found: Learned, path: Path) -> None:
             _panel(axes, found, digit)
         _between(figure.add_axes((0.012, 0.0, 0.976, 0.1)), found)
         figure.text(0.016, 0.13, "Strongest edges between different digits", weight="bold")
-        figure.text(0.012, 0.962, f"What the memory has learned: {len(found.ids)} concepts", weight="bold", fontsize=15)
+        title = f"What the memory has learned: {len(found.ids)} concepts"
+        if found.parents:
+            title += f", and {found.parents} parents of groups"
+        figure.text(0.012, 0.962, title, weight="bold", fontsize=15)
         figure.text(
             0.012,
             0.925,
