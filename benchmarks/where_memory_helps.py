@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.getLogger("aesg_graph").setLevel(logging.ERROR)
     setting = Setting.small(asked.scratch) if asked.quick else Setting(asked.scratch)
     console = Console() if Console().is_terminal else Console(width=180)
+    results: Path | None = asked.results or (None if asked.quick else RESULTS)
     rows = list[Row]()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -77,17 +78,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             progress.remove_task(line)
             seconds = time.perf_counter() - began
             progress.console.print(f"{name}: {seconds:.0f} s", style="dim")
-            table.keep(asked.results, name, found, seconds, list(TASKS))
+            if results is not None:
+                table.keep(results, name, found, seconds, list(TASKS))
             rows += found
     table.show(console, rows)
-    console.print(f"Results are in {asked.results}")
+    console.print(
+        f"Results are in {results}" if results else "This was --quick: figures that mean little are not kept."
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two seeds and little data: its figures mean little")
     parser.add_argument("--only", type=_names, help=f"some of {', '.join(TASKS)}")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the results")
+    parser.add_argument("--results", type=Path, help=f"the folder for the results (default: {RESULTS.name}/)")
     parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where embeddings and trained models are kept")
     return parser
 
