@@ -239,3 +239,30 @@ def test_regions_change_how_energy_spreads(opened):
     assert plain == pytest.approx(energies[1.0][0])
     assert facilitated[1] > 1.3 * plain[1]  # of its region
     assert facilitated[1] / facilitated[4] > 1.2 * plain[1] / plain[4]  # beside its neighbour in another
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_memory_is_what_the_plan_said_it_would_be(opened, seed):
+    memory = opened(max_edges_per_node=10, **QUIET)
+    random = np.random.default_rng(seed)
+    ids = memory.create(pairs(60, seed)).numpy()
+    for kind in ("ASSOCIATION", "CAUSAL", "SIMILARITY"):
+        ends = np.concatenate([random.choice(ids, (150, 2)), np.stack([np.full(25, ids[0]), ids[1:26]], axis=1)])
+        ends = ends[ends[:, 0] != ends[:, 1]]
+        memory.link(ends[:, 0], ends[:, 1], kind, random.uniform(0.1, 0.9, len(ends)))
+    done = memory.reorganise()
+    assert min(done.merged, done.split) > 0
+    land, b = done.plan.land, done.plan.land.bonds
+    names, symmetric = memory.config.vocabulary.names, memory.config.vocabulary.symmetric
+    pairs_of = np.stack([land.ids[b.sources], land.ids[b.targets]], axis=1)
+    planned = {
+        (*(sorted(ends) if symmetric[type] else ends), names[type])
+        for ends, type in zip(pairs_of.tolist(), b.types.tolist(), strict=True)
+    }
+    assert len(planned) == len(b)
+    assert planned == edges(memory).keys()
+    graph = memory.engine.residency.graph.page(-1, 10_000, edges=False).concepts
+    living = np.setdiff1d(np.arange(len(land)), done.plan.merges.merged)
+    assert graph.ids.tolist() == sorted(land.ids[living].tolist())
+    told = dict(zip(land.ids[living].tolist(), done.plan.regions[living].tolist(), strict=True))
+    assert told == dict(zip(graph.ids.tolist(), graph.region_id.tolist(), strict=True))
