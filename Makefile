@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-served plugin test test-latest lint docs bench crash crash-served setup
+.PHONY: help demo demo-served plugin test test-latest lint docs bench helps crash crash-served setup
 
 PYTHON := .venv/bin/python
 NEEDS_MAVEN := command -v mvn >/dev/null && command -v java >/dev/null \
@@ -51,6 +51,10 @@ docs: $(READY) ## write the reference, docs/api, from the docstrings
 
 bench: $(READY) ## measure speed beside other libraries, and print the ratios
 	$(PYTHON) benchmarks/run.py
+
+helps: $(READY) ## measure where memory helps and where it does not (some 15 minutes; gets a sentence encoder, 90 MB)
+	$(UV) pip install --python $(PYTHON) -e '.[dev,bench]' -c constraints.txt
+	$(PYTHON) benchmarks/where_memory_helps.py
 
 crash: $(READY) ## kill a learning process 1,000 times and look for anything lost
 	$(PYTHON) -m pytest tests/crash/test_crash.py --kills=1000 -q

@@ -171,6 +171,7 @@ class _Done:
         parts = list(self.planned.parts(engine.recorder.epoch, self.version))
         totals = {what: len(list(some)) for what, some in itertools.groupby(parts, key=lambda part: part.what)}
         at = dict.fromkeys(totals, 0)
+        engine._check()
         refused = len(engine._backend.journal.refused())
         for part in parts:
             with engine.steps.writing:
