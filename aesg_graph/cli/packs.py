@@ -10,7 +10,7 @@ import typer
 
 from aesg_graph.cli import answers
 from aesg_graph.cli.answers import NO, answering, as_object, facts, moment, note, table
-from aesg_graph.cli.options import HERE, AsJson, Directory
+from aesg_graph.cli.options import AsJson
 
 group = typer.Typer(
     help="Take some of a memory elsewhere, in one file (.aesgpack).",
@@ -18,6 +18,17 @@ group = typer.Typer(
     rich_markup_mode=None,
 )
 File = Annotated[Path, typer.Argument(help="The pack.", metavar="FILE")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        *("--directory", "-d"),
+        envvar="AESG_DIRECTORY",
+        help="The memory: a directory, or served:NAME.",
+        show_default="here, or the servers that AESG_GRAPH, AESG_VECTORS and AESG_MEMORY name",
+        metavar="DIR",
+    ),
+]
+HERE: str | None = None
 
 
 @group.command()
@@ -33,16 +44,7 @@ def export(
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the pack is called; default: the file's name.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            *("--directory", "-d"),
-            envvar="AESG_DIRECTORY",
-            help="The memory: a directory, or served:NAME.",
-            show_default="here, or the servers that AESG_GRAPH, AESG_VECTORS and AESG_MEMORY name",
-            metavar="FROM",
-        ),
-    ] = None,
+    source: Memory = HERE,
     as_json: AsJson = False,
 ) -> None:
     """Write concepts and the edges between them to a pack.
@@ -114,13 +116,13 @@ def show(
 
 
 @group.command("import")
-def import_(file: File, directory: Directory = HERE, as_json: AsJson = False) -> None:
+def import_(file: File, place: Memory = HERE, as_json: AsJson = False) -> None:
     """Take a pack into a memory for good.
 
     Its concepts get new ids, and edges follow. Keys, values, kinds, names, texts, sources, uses and edges are kept,
     regions and relevance are not. The directory must not be open anywhere: a process that has it open calls
-    memory.import_pack(file). Exit code 1 if there is no room for all of it; nothing is written then. What aesg wrote is
-    read by `aesg import`.
+    memory.import_pack(file). A memory on servers may be in use. Exit code 1 if there is no room for all of it; nothing
+    is written then. What aesg wrote is read by `aesg import`.
 
     Example: aesg pack import birds.aesgpack -d ./memory
     """
@@ -128,7 +130,7 @@ def import_(file: File, directory: Directory = HERE, as_json: AsJson = False) ->
         from aesg_graph.packs.importing import open_and_import
 
         with answers.progress(as_json) as tell:
-            arrived = open_and_import(directory or Path(), file, tell)
+            arrived = open_and_import(place, file, tell)
     if as_json:
         as_object({"concepts": len(arrived), "edges": arrived.edges, "left_out": arrived.left_out})
     elif len(arrived):

@@ -51,19 +51,50 @@ def test_a_predicate_can_write_nothing_and_a_wrong_one_leaves_no_file(engine, tm
     assert engine.residency.graph.count() == before
 
 
-def test_operators_need_no_directory(engine, served, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def aesg(served, monkeypatch, capsys):
+    """Run a command where the environment names the servers; its exit code and what it printed."""
     for name, value in (
         *(("GRAPH", served.graph), ("VECTORS", served.vectors), ("USER", served.user)),
         ("PASSWORD", served.password.get_secret_value()),
     ):
         monkeypatch.setenv(f"AESG_{name}", value)
+    monkeypatch.delenv("AESG_DIRECTORY", raising=False)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            app([str(argument) for argument in arguments], prog_name="aesg")
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return run
+
+
+def test_operators_need_no_directory(engine, served, tmp_path, aesg):
     out = tmp_path / "out.aesgpack"
-    arguments = ["pack", "export", str(out), "-d", f"served:{served.memory}", "--where", "c.name > 'name 4'", "--json"]
-    with pytest.raises(SystemExit) as ended:
-        app(arguments, prog_name="aesg")
-    assert not ended.value.code
-    assert json.loads(capsys.readouterr().out)["concepts"] == 3
+    code, said, _ = aesg(
+        "pack", "export", out, "-d", f"served:{served.memory}", "--where", "c.name > 'name 4'", "--json"
+    )
+    assert (code, json.loads(said)["concepts"]) == (0, 3)
     assert load_pack(out).provenance["memory"] == served.memory
+
+
+def test_operators_take_a_pack_into_servers(engine, served, tmp_path, aesg, monkeypatch):
+    out = tmp_path / "out.aesgpack"
+    PackManager(engine).export(out)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    code, said, _ = aesg("pack", "import", out, "-d", f"served:{served.memory}", "--json")
+    assert (code, json.loads(said)) == (0, {"concepts": 8, "edges": 8, "left_out": 0})
+    code, _, said = aesg("pack", "import", out, "-d", "served:unborn")
+    assert (code, "unborn" in said) == (3, True)
+    monkeypatch.setenv("AESG_MEMORY", served.memory)
+    assert aesg("pack", "import", out)[0] == 0
+    with MemoryReader(None, served) as reader:
+        counts = reader.graph.count()
+        vectors_there = reader.outlook().fetch(reader.graph.page(-1, 100).concepts.ids)
+    assert (counts.concepts, counts.edges, len(vectors_there)) == (24, 24, 24)
+    assert os.listdir() == []
 
 
 def test_a_pack_goes_from_servers_to_files_and_back(engine, opened, served, tmp_path):
