@@ -246,7 +246,7 @@ class MemoryEngine(OpenMemory):
         if not self._mode.reorganises:
             return None
         if self.in_step is not None:
-            self.reorganiser.due = True
+            self.steps.then(self.reorganiser.hasten)  # not now: the step may fail
             self._reorganise_if_due()
             return None
         return self.reorganiser.by_hand(progress)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aesg_graph.concepts import COUNTER_BITS, DERIVED, Flags, Ids, Ints, among, ids_array
+from aesg_graph.engine.handing_over import Told
 from aesg_graph.engine.reorganisation_reading import landscape_of_cache, landscape_of_stores
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.learning.reorganisation import ABSTRACTION, Landscape, Plan, Planned, ReorganisationRules, plan
@@ -85,6 +86,10 @@ class Reorganiser:
             self.engine.refresh()
             return self._run(progress)
 
+    def hasten(self) -> None:
+        """The memory is to be reorganised as soon as it can be."""
+        self.due = True
+
     def if_due(self) -> None:
         """Reorganise if it is time; put off while somebody else does, or the stores do not answer."""
         if not self.due or not self.engine.mode.reorganises or not self._running.acquire(blocking=False):
@@ -92,6 +97,7 @@ class Reorganiser:
         try:
             if self.engine.lease.hold() is None:
                 return
+            self.engine.flush()  # names are read from the graph
             done = self._run(None)
             self.due = False
             log.info(
@@ -199,8 +205,11 @@ class _Done:
 
     def _record(self, part: Planned, tenure: Tenure) -> None:
         operations = self._named(part.operations) if part.what == ABSTRACTION else part.operations
+        told = Told.of(self.engine, operations[0]) if isinstance(operations[0], Merge) else None
         with self.engine.recorder.lock:
             remaining = self._remaining(operations)
+            if remaining and told is not None and isinstance(remaining[0], Merge):
+                remaining += told.handed_over(remaining[0])
             if remaining:
                 self.engine.recorder.record(remaining, fence=tenure.fence)
 

@@ -9,8 +9,11 @@ from aesg_graph.learning.rules import LearningRules
 
 ENOUGH = 256
 """So many rows must have been taught before anything is said."""
-ALIKE = 0.98
-"""Rows explained this well on average are the same query again and again, which is rightly one concept."""
+ALIKE = 0.9999
+"""Rows explained this well on average are the same query again and again, which is rightly one concept. Queries that
+were not centred may have cosines of 0.99 and differ all the same."""
+OUTLIERS = 0.02
+"""So large a share of novel queries beside the one that comes again and again is no sign."""
 NEARLY_ALL = 0.9
 """This share of births among what was taught is a memory that only writes down."""
 ADVICE = "`aesg tune`, or aesg_graph.fit_config, proposes parameters from a sample of queries"
@@ -53,7 +56,8 @@ class Signs:
             return {}
         found = {}
         threshold, birth = rules.explanation_threshold, rules.birth_threshold
-        if concepts <= 1 < rules.max_concepts and explained < ALIKE * rows:
+        differ = novel > OUTLIERS * rows or explained < ALIKE * (rows - novel)
+        if concepts <= 1 < rules.max_concepts and differ:
             alike = f"at novelty_explanation_threshold={threshold:g} they are all alike, which centring may change"
             strange = f"{novel / rows:.0%} of the latest were novel, but none came {birth} times, as a birth takes"
             why = strange if novel > 0.5 * rows else alike

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reorganisation_worlds import ASSOCIATION, CAUSAL, D, V, around, axes, land, rules, unit
+from reorganisation_worlds import ASSOCIATION, CAUSAL, CONTRADICTS, D, V, around, axes, land, rules, unit
 
 from aesg_graph.learning.explaining import cosine
 from aesg_graph.learning.reorganisation import merging, nearness
@@ -36,11 +36,18 @@ def test_concepts_merge_above_the_threshold_only():
     assert merged(land(at_angles(0, 0)), merge_similarity_threshold=1.0) == {}
 
 
-def test_values_that_disagree_keep_concepts_apart_and_a_missing_one_does_not():
+def test_values_that_disagree_keep_concepts_apart_and_so_does_a_missing_one():
     up, down = [1, 0, 0], [-1, 0, 0]
     assert merged(land(at_angles(0, 1), values=[up, down])) == {}
     assert merged(land(at_angles(0, 1), values=[up, up])) == {11: 10}
-    assert merged(land(at_angles(0, 1), values=[up, None])) == {11: 10}
+    assert merged(land(at_angles(0, 1), values=[None, None])) == {11: 10}
+    assert merged(land(at_angles(0, 1), values=[up, None])) == {}, "what was learned would be lost, or made up"
+    assert merged(land(at_angles(0, 1, 2), values=[up, None, down], uses=[0, 9, 0])) == {}
+
+
+def test_what_somebody_says_is_a_contradiction_stays_two():
+    assert merged(land(at_angles(0, 1), [(1, 0, CONTRADICTS)])) == {}
+    assert merged(land(at_angles(0, 1, 2), [(0, 1, CONTRADICTS)])) == {12: 11}
 
 
 def test_concepts_of_different_kinds_stay_apart():
@@ -94,7 +101,8 @@ def plainly(world, threshold, agreement=0.5):
         for other in stay:
             near = keys[row] @ keys[other] / np.linalg.norm(keys[row]) / np.linalg.norm(keys[other])
             both = world.has_value[row] and world.has_value[other]
-            agree = not both or cosine(world.values[row], world.values[other]) >= agreement
+            agree = world.has_value[row] == world.has_value[other]
+            agree &= not both or cosine(world.values[row], world.values[other]) >= agreement
             if near > threshold and agree and world.kinds[row] == world.kinds[other]:
                 best = max(best or (-2.0, 0), (near, -stay.index(other)))
         if best is None:

@@ -15,8 +15,8 @@ def hub(count, spread=0.3, seed=0, dims=D):
     return land(np.concatenate([eye[:1], *halves]), [(0, n, CAUSAL) for n in range(1, count + 1)])
 
 
-def split(world, **changes):
-    return plan_splits(world, rules(**changes), allocator())
+def split(world, room=10**6, **changes):
+    return plan_splits(world, rules(**changes), allocator(), room)
 
 
 def test_a_concept_splits_along_its_neighbours_keys():
@@ -29,6 +29,12 @@ def test_a_concept_splits_along_its_neighbours_keys():
     handed_over = unit(world.keys[one.neighbours - 10].sum(axis=0))
     assert one.key @ handed_over > 0.5 < one.key @ world.keys[0]
     assert np.linalg.norm(one.key) == pytest.approx(1)
+
+
+def test_no_more_halves_are_born_than_there_is_room_for():
+    assert len(split(hub(10), room=1, max_edges_per_node=9)[1]) == 1
+    assert split(hub(10), room=0, max_edges_per_node=9)[1] == []
+    assert split(hub(40), room=2, max_edges_per_node=9)[1] == [], "it would need more than two"
 
 
 def test_a_concept_at_the_limit_does_not_split():

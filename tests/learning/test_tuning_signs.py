@@ -46,6 +46,12 @@ def logged(caplog, saying):
     return [record for record in caplog.records if saying in record.getMessage() and record.levelno == logging.WARNING]
 
 
+def test_queries_far_from_centred_are_not_taken_for_one_query(taught):
+    engine = taught((10 + RNG.normal(size=(600, D))).astype(np.float32))
+    assert engine.inspector.concept_count() == 1
+    assert warnings(engine, "stays at 1 concept")
+
+
 def test_a_memory_that_stays_at_one_concept_says_what_to_do(taught, caplog):
     engine = taught(CROWD)
     assert engine.inspector.concept_count() == 1

@@ -1,5 +1,6 @@
 """What reorganisation does to a memory, when it does it, and that it is the same whatever is resident."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -134,6 +135,51 @@ def test_inside_a_step_it_waits_for_the_exit(opened):
         memory.update_topology()
         assert memory.engine.recorder.concepts == 10
     assert memory.engine.recorder.concepts == 5
+
+
+def test_a_step_that_fails_reorganises_nothing(opened):
+    memory = opened(**QUIET)
+    memory.create(pairs(5))
+    with contextlib.suppress(ZeroDivisionError), memory.step():
+        memory.reorganise()
+        raise ZeroDivisionError
+    memory.update_topology()
+    assert memory.engine.recorder.concepts == 10
+
+
+def test_what_was_learned_without_a_value_and_then_with_one_reads_the_same(opened):
+    memory = opened(novelty_birth_threshold=1, **QUIET)
+    query, meaning = rows(1), torch.eye(V)[:1]
+    for _ in range(3):
+        memory(query)
+    memory(query, value=meaning)
+    before = memory.retrieve(query, learn=False).read()
+    assert torch.nn.functional.cosine_similarity(before, meaning).item() > 0.99
+    memory.reorganise()
+    torch.testing.assert_close(memory.retrieve(query, learn=False).read(), before)
+
+
+def test_nothing_learned_is_pruned_to_make_room_for_parents_and_halves(opened):
+    groups = torch.cat([torch.eye(D)[n] + 0.2 * rows(6, n) for n in range(4)])
+    memory = opened(max_concepts=26, max_edges_per_node=12, seeds=1)
+    ids = memory.create(groups)
+    for start in range(0, 24, 6):
+        join(memory, ids[start : start + 6])
+    done = memory.reorganise()
+    assert done.split + done.abstractions == memory.engine.recorder.concepts - 24 == 2
+    memory.update_topology()
+    assert all(memory.concept(int(id)) for id in ids)
+
+
+def test_names_and_texts_of_what_merges_are_not_lost(opened):
+    memory = opened(**QUIET)
+    first, again = pairs(4)[:4], pairs(4)[4:]
+    ids = memory.create(first, names=[None, "~guessed", "wren", None], texts=[None, "a", "b", None]).tolist()
+    memory.create(again, names=["owl", "crow", "bird", "~bird"], texts=["hoots", "c", None, "d"])
+    assert memory.reorganise().merged == 4
+    memory.flush()
+    told = [(memory.concept(id).name, memory.concept(id).text) for id in ids]
+    assert told == [("owl", "hoots"), ("crow", "a"), ("wren", "b"), ("~bird", "d")]
 
 
 def test_a_dry_run_changes_no_byte_and_says_what_would_be_done(opened):

@@ -91,7 +91,7 @@ def test_lessons_wait_answers_go_on_and_everything_catches_up(engine, servers, w
     health = engine.health()
     assert not health.ok
     assert health.pending_batches >= 3
-    assert health.failure
+    wait_until(lambda: engine.health().failure, 40)
     assert health.graph.reachable == (which == "vectors")
     assert health.vectors.reachable == (which == "graph")
     for server in chosen:

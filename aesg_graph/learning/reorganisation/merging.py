@@ -1,4 +1,7 @@
-"""Which concepts merge: near in key, in agreement where both have a value, of one kind.
+"""Which concepts merge: near in key, of one kind, and both with values that agree or both without one.
+
+One with a value and one without stay two: whichever survived would keep its own, so what was learned could be lost. Nor
+do two merge of which somebody says that they contradict each other.
 
 Concepts are taken in order, the most used first (ties by id). Each merges into the nearest concept before it that stays
 itself, or stays itself. So nothing merges through a third that it is not near to: no chain carries a meaning away, and
@@ -66,6 +69,8 @@ class _Merging:
         self.arcs = Arcs.of(len(land), land.bonds, rules.symmetric)
         self.edges = np.diff(self.arcs.start)
         """[N] at most so many edges will a survivor have."""
+        against = land.bonds.where(land.bonds.types == rules.contradicts)
+        self.contradicting = self._pairs(against.sources, against.targets)
         self.into = np.arange(len(land))
         self.members: dict[int, list[int]] = {}
         self.found: list[tuple[int, int, float]] = []
@@ -90,11 +95,15 @@ class _Merging:
     def _agree(self, rows: Rows, others: Rows) -> Flags:
         land = self.land
         both = land.has_value[rows] & land.has_value[others]
-        if not land.values.shape[1] or not both.any():
-            return np.ones(len(rows), np.bool_)
-        agree = ~both
-        agree[both] = cosine(land.values[rows[both]], land.values[others[both]]) >= self.rules.agreement
+        agree: Flags = land.has_value[rows] == land.has_value[others]
+        if both.any():
+            agree[both] = cosine(land.values[rows[both]], land.values[others[both]]) >= self.rules.agreement
+        agree &= ~np.isin(self._pairs(rows, others), self.contradicting)
         return agree
+
+    def _pairs(self, rows: Rows, others: Rows) -> Rows:
+        """One number for each pair, whichever comes first."""
+        return np.minimum(rows, others) * len(self.land) + np.maximum(rows, others)
 
     def _decide(self, rows: Rows, block: Rows, candidates: _Candidates) -> Flags:
         """[block] what merges; the others stay."""

@@ -90,16 +90,18 @@ class Plan:
 def plan(land: Landscape, rules: ReorganisationRules, allocate: Allocate, fresh: Flags | None = None) -> Plan:
     """Plan a reorganisation. ``allocate`` gives ids for what is born.
 
-    ``fresh`` [N] are the concepts that no earlier plan has compared with the others; None for all.
+    ``fresh`` [N] are the concepts that no earlier plan has compared with the others; None for all. No more are born
+    than ``max_concepts`` has room for: else the weakest of what was learned would have to go for them.
     """
     merges = plan_merges(land, rules, np.ones(len(land), np.bool_) if fresh is None else fresh)
     living = np.ones(len(land), np.bool_)
     living[merges.merged] = False
-    land, splits = plan_splits(land.merged(merges.into(len(land)), rules.symmetric), rules, allocate)
+    room = rules.max_concepts - int(living.sum())
+    land, splits = plan_splits(land.merged(merges.into(len(land)), rules.symmetric), rules, allocate, room)
     living = np.concatenate([living, np.ones(len(land) - len(living), np.bool_)])
     regions = plan_regions(land, rules, living & ~land.are_of_kind(ABSTRACTION))
     groups = plan_groups(land, rules, regions) if rules.abstraction else regions
-    abstractions = plan_abstractions(land, regions, groups, rules)
+    abstractions = plan_abstractions(land, regions, groups, rules)[: max(0, room - len(splits))]
     regions = parent_regions(land, regions, rules)
     parents = allocate(len(abstractions)) if abstractions else np.empty(0, np.int64)
     land = _with_parents(land, abstractions, parents)

@@ -19,17 +19,20 @@ class ReorganisationRules:
 
     similarity: concepts with a higher cosine merge. agreement: if the cosine of their values is at least this.
     max_edges: a concept with more edges is split. abstraction: whether dense regions get a parent.
-    gains [types, 2], symmetric [types]: of the types of edges. similar, hierarchical: the codes of these two types.
+    max_concepts: no more are born than there is room for. gains [types, 2], symmetric [types]: of the types of edges.
+    similar, hierarchical, contradicts: the codes of these types.
     """
 
     similarity: float
     agreement: float
     max_edges: int
+    max_concepts: int
     abstraction: bool
     gains: Doubles
     symmetric: Flags
     similar: int
     hierarchical: int
+    contradicts: int
 
     @classmethod
     def of(cls, config: AESGConfig) -> ReorganisationRules:
@@ -39,9 +42,11 @@ class ReorganisationRules:
             similarity=config.merge_similarity_threshold,
             agreement=config.agreement,
             max_edges=max(LEAST_EDGES, config.max_edges_per_node),
+            max_concepts=config.max_concepts,
             abstraction=config.abstraction_enabled,
             gains=relations.gains,
             symmetric=relations.symmetric,
             similar=relations.code("SIMILARITY"),
             hierarchical=relations.code("HIERARCHICAL"),
+            contradicts=relations.code("CONTRADICTS"),
         )

@@ -46,15 +46,18 @@ class Part:
         return int(self.edges.sum())
 
 
-def plan_splits(land: Landscape, rules: ReorganisationRules, allocate: Allocate) -> tuple[Landscape, list[Split]]:
+def plan_splits(
+    land: Landscape, rules: ReorganisationRules, allocate: Allocate, room: int
+) -> tuple[Landscape, list[Split]]:
     """Every concept with more than ``max_edges`` edges splits; the memory as it is then, and the operations, in order.
 
-    ``allocate`` gives fresh ids. Concepts with keys of one dimension are left as they are: there is no other direction.
+    ``allocate`` gives fresh ids, of which there is ``room`` for so many: a concept that would need more stays as it is.
+    So do concepts with keys of one dimension: there is no other direction.
     """
     splits: list[Split] = []
     for _ in range(ROUNDS):
         rows = np.flatnonzero(land.degrees() > rules.max_edges) if land.keys.shape[1] > 1 else np.empty(0, np.int64)
-        more, land = _round(land, rules, rows, allocate)
+        more, land = _round(land, rules, rows, allocate, room - len(splits))
         if not more:
             break
         splits += more
@@ -62,7 +65,7 @@ def plan_splits(land: Landscape, rules: ReorganisationRules, allocate: Allocate)
 
 
 def _round(
-    land: Landscape, rules: ReorganisationRules, rows: Rows, allocate: Allocate
+    land: Landscape, rules: ReorganisationRules, rows: Rows, allocate: Allocate, room: int
 ) -> tuple[list[Split], Landscape]:
     arcs = Arcs.of(len(land), land.bonds, rules.symmetric)
     splits: list[Split] = []
@@ -76,6 +79,8 @@ def _round(
         others, which = arcs.others[here][untouched], arcs.bonds[here][untouched]
         neighbours, edges = np.unique(others, return_counts=True)
         parts = _divided(land, row, Part(neighbours, edges), rules.max_edges - 1)
+        if len(splits) + len(parts) - 1 > room:
+            continue
         keys = [unit(land.keys[row])]
         for part in parts[1:]:
             key = _key(land, row, part, keys, rules.similarity)
