@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aesg_graph import aging
-from aesg_graph.concepts import ConceptTable, EdgeTable, Flags, Ids, VectorTable, among
+from aesg_graph.concepts import NO_REGION, ConceptTable, EdgeTable, Flags, Ids, VectorTable, among
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine import inputs
 from aesg_graph.engine.reading import MemoryReader
@@ -23,7 +23,7 @@ from aesg_graph.engine.residency import take, take_edges
 from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.interchange.arriving import Progress
 from aesg_graph.interchange.export import replacing
-from aesg_graph.packs.layout import CONCEPTS, EDGES, Header, PackedConcepts, PackedEdges, held
+from aesg_graph.packs.layout import CONCEPTS, EDGES, MAX_NAME, Header, PackedConcepts, PackedEdges, held, is_name
 from aesg_graph.packs.writing import Codes, PackWriter, pack_name, used_relations
 from aesg_graph.stores.abc import GraphStore, Selecting
 
@@ -133,7 +133,9 @@ def export_pack(
     ``overwrite``), or a store or the disk fails. No file is left then, nor half of one.
     """
     target = Path(path).expanduser()
-    called = pack_name(target) if name is None else inputs.kind_name(name)
+    called = pack_name(target) if name is None else name
+    if not is_name(called):
+        raise AESGMemoryError(f"name is {called!r}, expected a printable text of 1 to {MAX_NAME} characters")
     if target.exists() and not overwrite:
         raise AESGStorageError(f"Cannot write a pack to {target}: something is there; overwrite=True replaces it")
     if filters.where is not None and not isinstance(source.graph, Selecting):
@@ -240,7 +242,7 @@ class _Export:
             uses=rows.use_frequency,
             contradictions=rows.contradictions,
             ages=np.maximum(0, self.source.epoch - rows.born_epoch),
-            regions=rows.region_id,
+            regions=np.maximum(rows.region_id, NO_REGION),
             names=rows.names,
             texts=rows.texts,
             sources=rows.sources,
@@ -253,7 +255,8 @@ class _Export:
         while len((page := self.source.graph.page(after, PAGE)).concepts):
             after = int(page.concepts.ids[-1])
             seen += len(page.edges)
-            inside = take_edges(page.edges, held(page.edges.sources, ids) & held(page.edges.targets, ids))
+            sources, targets = page.edges.sources, page.edges.targets
+            inside = take_edges(page.edges, held(sources, ids) & held(targets, ids) & (sources != targets))
             for start in range(0, len(inside), EDGES_AT_ONCE):
                 self.writer.edges(self._packed_edges(inside, slice(start, start + EDGES_AT_ONCE), names))
             self._tell("edges", seen, total)
@@ -281,7 +284,7 @@ class _Export:
             relations=used_relations(config.vocabulary.types, self._types),
             chunks=tuple(self.writer.chunks),
             provenance={
-                "memory": source.name,
+                "memory": source.name.encode(errors="replace").decode(),  # a directory's may be any bytes
                 "incarnation": source.incarnation,
                 "epoch": source.epoch,
                 "package": version("aesg-graph"),

@@ -24,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aesg_graph.concepts import Doubles, Flags, Floats, Ids, Ints, RelationType, Texts
+from aesg_graph.packs.provenance import check_provenance
+from aesg_graph.relations import declared
 
 MAGIC = b"AESGPACK"
 VERSION = 2
@@ -32,6 +34,7 @@ AESG_VERSION = 1
 END = b"PACK-END"
 PREFIX = struct.Struct(">8sI")
 TRAILER = struct.Struct("<Q8s32s")
+MAX_NAME = 255
 NO_TEXT = -1
 """The length of a text that is not there."""
 CONCEPTS, EDGES = "concepts", "edges"
@@ -152,17 +155,34 @@ class Header:
         numbers += [n for chunk in self.chunks for n in (chunk.rows - 1, chunk.bytes)]
         if not all(type(n) is int and n >= 0 for n in numbers):
             raise ValueError("its header has a size that cannot be")
-        gains = [gain for relation in self.relations for gain in (relation.forward, relation.backward)]
-        if not all(type(gain) in (int, float) and 0 <= gain < float("inf") for gain in gains):
-            raise ValueError("its header has a gain that is no number of at least 0")
-        words = [self.name, *self.kinds, *self.encoders, *(relation.name for relation in self.relations)]
-        if not all(isinstance(word, str) for word in words) or not isinstance(self.provenance, dict):
-            raise ValueError("its header has a name that is no text")
+        self._check_words()
+        check_provenance(self.provenance)
         for what, count in ((CONCEPTS, self.concepts), (EDGES, self.edges)):
             if sum(chunk.rows for chunk in self.chunks if chunk.what == what) != count:
                 raise ValueError(f"its header counts {count} {what}, and its chunks hold others")
         if any(chunk.rows * self.row_bytes(chunk.what) > chunk.bytes for chunk in self.chunks):
             raise ValueError("its header has a chunk that holds more rows than bytes")
+
+    def _check_words(self) -> None:
+        if not is_name(self.name):
+            raise ValueError(f"its header has a name that is no printable text of 1 to {MAX_NAME} characters")
+        for relation in self.relations:
+            declared([relation])
+        for what, words in (
+            ("kind", self.kinds),
+            ("encoder", self.encoders),
+            ("type of edges", [relation.name for relation in self.relations]),
+        ):
+            if not all(isinstance(word, str) for word in words):
+                raise ValueError(f"its header has a {what} that is no text")
+            if len(set(words)) < len(words):
+                raise ValueError(f"its header has a {what} twice")
+        try:
+            self.encode()
+        except ValueError:
+            raise ValueError(
+                "its header holds text that is not valid Unicode, or a number that is not finite"
+            ) from None
 
     def row_bytes(self, what: str) -> int:
         """How many bytes a row takes at least. ValueError for what is no kind of chunk."""
@@ -176,6 +196,11 @@ class Header:
     def width(self, column: str) -> int:
         """How many numbers a concept has in a column."""
         return {"keys": self.vector_dim, "values": self.value_dim}.get(column, 1)
+
+
+def is_name(name: object) -> bool:
+    """Whether a pack can be called so: a printable text that is not blank (lone surrogates are not printable)."""
+    return isinstance(name, str) and 0 < len(name) <= MAX_NAME and name.isprintable() and not name.isspace()
 
 
 def held(ends: Ids, ids: Ids) -> Flags:

@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
-from aesg_graph.concepts import Ids
+from aesg_graph.concepts import NO_REGION, Ids
 from aesg_graph.engine import inputs
 from aesg_graph.errors import AESGError, AESGMemoryError, AESGStorageError
 from aesg_graph.packs.layout import (
@@ -163,6 +163,10 @@ def _require_sound(part: PackedConcepts, header: Header) -> None:
         raise ValueError("it holds relevances outside [0, 1]")
     if min(part.uses.min(), part.contradictions.min(), part.ids[0]) < 0:
         raise ValueError("it holds negative ids or counts")
+    if part.ages.min() < 0 or part.regions.min() < NO_REGION:
+        raise ValueError(f"it holds negative ages, or regions below {NO_REGION}")
+    if part.values[~part.has_value].any():
+        raise ValueError("it holds values of concepts that have none")
     for codes, words in ((part.kinds, header.kinds), (part.encoders, header.encoders)):
         if codes.min() < 0 or codes.max() >= len(words):
             raise ValueError("it holds kinds or encoders that its header does not name")
@@ -179,6 +183,8 @@ def _require_sound_edges(part: PackedEdges, relations: int) -> None:
     inside = (part.weights >= 0) & (part.weights <= 1)
     if not inside.all() or not np.isfinite(part.confidences).all() or part.uses.min() < 0:
         raise ValueError("it holds edges with weights outside [0, 1], or negative counts")
+    if (part.sources == part.targets).any():
+        raise ValueError("it holds an edge from a concept to itself")
 
 
 def _path(path: str | os.PathLike[str]) -> Path:

@@ -13,6 +13,7 @@ from pack_scenes import D, V
 from aesg_graph import AESGConfig, AESGStorageError
 from aesg_graph.packs import load_pack
 from aesg_graph.packs.layout import END, PREFIX, TRAILER
+from aesg_graph.packs.summary import summarize
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,24 @@ def set_to(*path):
         set_to("relations", 0, "forward", "much"),
         set_to("relations", 0, "name", ["A"]),
         set_to("provenance", []),
+        *(
+            set_to("provenance", name, value)
+            for name, value in (
+                *(("epoch", bad) for bad in ("x", -1, 1.5, True, 1 << 63, None)),
+                *(("exported_at", bad) for bad in ("x", 10**30, -1, float("nan"), True)),
+                *(("filters", bad) for bad in ([1], 7, {"min_relevance": 2}, {"region_id": -1}, {"kind": 7})),
+                *(("memory", bad) for bad in (7, "\udc80")),
+                *(("incarnation", "x"), ("package", []), ("of another kind", float("inf"))),
+            )
+        ),
+        *(set_to("name", bad) for bad in ("", " ", "a\x1b[2J", "a\nb", "\udc80", "a" * 256)),
+        set_to("kinds", ["wren", "wren"]),
+        lambda header: header["encoders"].append(header["encoders"][0]),
+        lambda header: header["relations"].append(header["relations"][0]),
+        set_to("relations", 0, "symmetric", "yes"),
+        set_to("relations", 0, "forward", float("inf")),
+        set_to("relations", 0, "forward", True),
+        set_to("relations", 0, "backward", 10**400),
         lambda header: header.pop("name"),
         lambda header: header.update(extra=1),
         lambda header: header["chunks"].reverse(),
@@ -155,6 +174,7 @@ def rewritten(data, column, what="concepts"):
     for chunk in header["chunks"]:
         if chunk["what"] == what:
             place, number = column(chunk["rows"])
+            number = bytes(body[start : start + 8]) if number is None else number  # None: as the chunk's first
             body[start + place : start + place + len(number)] = number
             chunk["digest"] = hashlib.sha256(body[start : start + chunk["bytes"]]).hexdigest()
         start += chunk["bytes"]
@@ -167,6 +187,14 @@ def f4(number):
 
 def i8(number):
     return np.int64(number).tobytes()
+
+
+def test_what_is_not_known_of_where_a_pack_comes_from_may_be_absent_or_more(small):
+    path, data, changed = small
+    changed.write_bytes(forged(data, set_to("provenance", {"by": ["hand"]})))
+    id = int(load_pack(path).rows.ids[0])
+    assert load_pack(changed).concept(id).kind == "wren"
+    assert summarize(changed).provenance == {"by": ["hand"]}
 
 
 TO_KEYS, TO_VALUES = 8, 8 + 4 * D
@@ -182,11 +210,15 @@ BAD_CONCEPTS = {
     "an encoder below 0": (lambda n: (n * (TO_FLAGS + 5), np.int32(-1).tobytes()), "encoders"),
     "a relevance above 1": (lambda n: (n * (TO_FLAGS + 9), np.float64(2).tobytes()), "relevances"),
     "negative uses": (lambda n: (n * (TO_FLAGS + 17), i8(-1)), "negative"),
+    "a negative age": (lambda n: (n * (TO_FLAGS + 33), i8(-1)), "negative ages"),
+    "a region below none": (lambda n: (n * (TO_FLAGS + 41), i8(-2)), "regions below -1"),
+    "a value that is not there": (lambda n: (n * TO_FLAGS, b"\0"), "values of concepts that have none"),
     "a text longer than the chunk": (lambda n: (n * (TO_FLAGS + 49), np.int32(1 << 30).tobytes()), "longer"),
     "a text of a negative length": (lambda n: (n * (TO_FLAGS + 49), np.int32(-2).tobytes()), "longer"),
 }
 BAD_EDGES = {
     "an end that is not in the pack": (lambda m: (0, i8(5)), "leads to"),
+    "an edge to itself": (lambda m: (8 * m, None), "itself"),
     "a type that has no name": (lambda m: (16 * m, np.int16(9).tobytes()), "types"),
     "a weight above 1": (lambda m: (18 * m, f4(1.5)), "weights"),
     "a weight that is no number": (lambda m: (18 * m, f4(np.nan)), "weights"),
