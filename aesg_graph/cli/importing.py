@@ -49,8 +49,13 @@ def import_(
     """
     with answering(as_json):
         from aesg_graph.config import AESGConfig
+        from aesg_graph.errors import AESGMemoryError
         from aesg_graph.interchange.aesg import import_aesg
 
+        if target is None and not dry_run:
+            raise AESGMemoryError(
+                "No memory was named, expected -d with a directory or served:NAME; a dry run needs none"
+            )
         wanted = None if config is None else AESGConfig.from_json(_text(config))
         with answers.progress(as_json) as tell:
             report = import_aesg(

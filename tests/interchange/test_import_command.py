@@ -62,7 +62,7 @@ def test_many_ids_are_told_by_the_first(aesg, folder):
 
 def test_a_place_has_to_be_named(aesg, folder):
     code, _, err = aesg("import", folder)
-    assert (code, "expected a directory or served:NAME" in err) == (3, True)
+    assert (code, "expected -d with a directory or served:NAME" in err) == (3, True)
 
 
 def test_errors_are_told_on_stderr(aesg, folder, pack, tmp_path):
@@ -71,7 +71,7 @@ def test_errors_are_told_on_stderr(aesg, folder, pack, tmp_path):
         ([tmp_path / "nothing"], "There is nothing at"),
         ([pack], "is damaged: its header says"),
         ([folder, "--config", tmp_path / "none.json"], "Cannot read"),
-        ([folder, "--vector-dim", "7"], "makes sense with vector_dim=7"),
+        ([folder, "--vector-dim", "7"], f"makes sense with vector_dim={DIM}, and vector_dim=7 was said"),
     ):
         code, out, err = aesg("import", *arguments, "-d", tmp_path / "memory")
         assert (code, out) == (3, "")

@@ -1,6 +1,7 @@
 """Files of `aesg` that are damaged: what can be repaired comes and is told of, the rest is an error naming the file."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,6 +232,30 @@ def test_two_dimensions_that_would_fit_have_to_be_told_apart(tmp_path):
     with pytest.raises(AESGStorageError, match=rf"vector_dim={DIM}, 40 would all fit.*--vector-dim"):
         looked_at(folder)
     assert looked_at(folder, vector_dim=40).concepts == 1
+    with pytest.raises(AESGStorageError, match=f"vector_dim={DIM}, 40, and vector_dim=9 was said"):
+        looked_at(folder, vector_dim=9)
+
+
+@pytest.mark.parametrize("told", [7, 15, 17, 64])
+def test_a_dimension_that_the_files_speak_against_is_not_believed(told, tmp_path):
+    with pytest.raises(AESGStorageError, match=f"makes sense with vector_dim=16, and vector_dim={told} was said"):
+        import_aesg(Path(__file__).parent / "from_aesg_0_3", tmp_path / "memory", vector_dim=told)
+    assert not (tmp_path / "memory").exists()
+
+
+def test_several_records_are_not_taken_for_a_long_one(folder):
+    with pytest.raises(AESGStorageError, match=f"makes sense with vector_dim={DIM}, and"):
+        looked_at(folder, vector_dim=(NODE.itemsize * 5 - 53) // 4)
+    assert looked_at(folder, vector_dim=DIM).vector_dim == DIM
+
+
+def test_where_no_dimension_is_plain_the_user_decides(folder):
+    with changed_nodes(folder) as rows:
+        rows["created"][2:] = 0
+    (folder / "meta.npy").unlink()
+    with pytest.raises(AESGStorageError, match="no vector_dim makes sense"):
+        looked_at(folder)
+    assert looked_at(folder, vector_dim=DIM).vector_dim == DIM
 
 
 def test_a_directory_without_concepts_says_so(folder):

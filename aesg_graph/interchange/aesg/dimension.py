@@ -55,15 +55,15 @@ def is_share(numbers: npt.NDArray[np.float32]) -> Flags:
 def find_dimension(whole: Records, said: int | None, told: int | None, findings: Findings) -> int:
     """The dimension of a file's records: ``told`` by the user, ``said`` by meta.npy, or found in ``whole``, its bytes.
 
-    AESGStorageError where none fits, or several do; AESGMemoryError for ``told`` outside 1 to 65,536.
+    AESGStorageError where none fits, several do, or another does and ``told`` does not; AESGMemoryError for ``told``
+    outside 1 to 65,536.
     """
     if told is not None:
         if isinstance(told, bool) or not 1 <= told <= LARGEST:
             raise AESGMemoryError(f"vector_dim is {told!r}, expected 1 to {LARGEST}")
-        if not _share(whole, told) > 0:
-            raise AESGStorageError(f"No record of {whole.path} makes sense with vector_dim={told}, expected another")
+        _require_likely(whole, said, told)
         return told
-    if said is not None and 1 <= said <= LARGEST and _share(whole, said) >= 0.5:
+    if said is not None and _fits(whole, said):
         return said
     fitting = _fitting(whole)
     if not fitting and not any(used(rows).size for _, rows in whole.chunks()):
@@ -78,12 +78,31 @@ def find_dimension(whole: Records, said: int | None, told: int | None, findings:
     return fitting[0]
 
 
+def _require_likely(whole: Records, said: int | None, told: int) -> None:
+    """AESGStorageError where the records make sense with another dimension and not with ``told``, or not at all."""
+    share, size = _share(whole, told), node_type(told).itemsize
+    fitting = _fitting(whole)
+    if said is not None and said not in fitting and _fits(whole, said):
+        fitting.append(said)
+    several = any(size % node_type(less).itemsize == 0 for less in fitting if less < told)  # see _fitting
+    if fitting and told not in fitting and (share < 0.5 or several):
+        found = ", ".join(map(str, fitting))
+        raise AESGStorageError(f"{whole.path} makes sense with vector_dim={found}, and vector_dim={told} was said")
+    if not share > 0:
+        raise AESGStorageError(f"No record of {whole.path} makes sense with vector_dim={told}, expected another")
+
+
+def _fits(whole: Records, dim: int) -> bool:
+    """Whether a dimension makes sense of half of the records or more."""
+    return 1 <= dim <= LARGEST and _share(whole, dim) >= 0.5
+
+
 def _fitting(whole: Records) -> list[int]:
     """Dimensions that make sense of half of the records or more; of those that divide the file, if any do.
 
     Several short records together look like a long one that ends as the last of them: then it is the short ones.
     """
-    candidates = [dim for dim in _with_times(whole) if _share(whole, dim) >= 0.5]
+    candidates = [dim for dim in _with_times(whole) if _fits(whole, dim)]
     candidates = [dim for dim in candidates if whole.count % node_type(dim).itemsize == 0] or candidates
     sizes = {dim: node_type(dim).itemsize for dim in candidates}
     return [dim for dim in candidates if not any(sizes[dim] % sizes[less] == 0 for less in candidates if less < dim)]
