@@ -24,6 +24,7 @@ from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.interchange.arriving import Progress
 from aesg_graph.interchange.export import replacing
 from aesg_graph.packs.layout import CONCEPTS, EDGES, MAX_NAME, Header, PackedConcepts, PackedEdges, held, is_name
+from aesg_graph.packs.reading import pack_path
 from aesg_graph.packs.writing import Codes, PackWriter, pack_name, used_relations
 from aesg_graph.stores.abc import GraphStore, Selecting
 
@@ -49,7 +50,10 @@ class Filters:
         number = isinstance(least, int | float | np.floating) and not isinstance(least, bool)
         if least is not None and not (number and 0 <= least <= 1):
             raise AESGMemoryError(f"min_relevance is {least!r}, expected a number in [0, 1], or None")
-        inputs.region_filter(self.region_id)
+        region = self.region_id
+        whole = isinstance(region, int | np.integer) and not isinstance(region, bool)
+        if region is not None and not (whole and 0 <= region < 1 << 63):
+            raise AESGMemoryError(f"region_id is {region!r}, expected an integer of at least 0, or None")
         if self.kind is not None:
             inputs.kind_name(self.kind)
         if self.where is not None and (not isinstance(self.where, str) or not self.where.strip()):
@@ -128,16 +132,19 @@ def export_pack(
     """Write the concepts that pass the filters, and the edges between them, to a new pack, in a folder made if absent.
 
     A page and 8 bytes for each concept (16 for a moment) are held at once. Pages are read one after the other, so
-    beside writers the pack is not of one moment; no edge in it lacks an end. AESGMemoryError where nothing passes, or
-    ``where`` is asked of a store that speaks no Cypher; AESGStorageError if there is something at ``path`` (unless
-    ``overwrite``), or a store or the disk fails. No file is left then, nor half of one.
+    beside writers the pack is not of one moment; no edge in it lacks an end. AESGMemoryError where nothing passes,
+    ``where`` is asked of a store that speaks no Cypher, or ``path`` or ``name`` cannot be one; AESGStorageError if
+    there is something at ``path`` (unless ``overwrite``), or a store or the disk fails. No file is left then, nor half
+    of one.
     """
-    target = Path(path).expanduser()
+    target = pack_path(path)
     called = pack_name(target) if name is None else name
     if not is_name(called):
         raise AESGMemoryError(f"name is {called!r}, expected a printable text of 1 to {MAX_NAME} characters")
     if target.exists() and not overwrite:
-        raise AESGStorageError(f"Cannot write a pack to {target}: something is there; overwrite=True replaces it")
+        raise AESGStorageError(
+            f"Cannot write a pack to {target}: something is there; --overwrite (overwrite=True) replaces it"
+        )
     if filters.where is not None and not isinstance(source.graph, Selecting):
         raise AESGMemoryError(
             "where= is a Cypher predicate, and this memory's graph is a file: expected a memory on servers, or the "

@@ -45,7 +45,7 @@ class PackFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = _path(path)
+        self.path = pack_path(path)
         with _reading(self.path):
             if self.path.exists() and not self.path.is_file():
                 raise ValueError("it is no file")
@@ -187,11 +187,15 @@ def _require_sound_edges(part: PackedEdges, relations: int) -> None:
         raise ValueError("it holds an edge from a concept to itself")
 
 
-def _path(path: str | os.PathLike[str]) -> Path:
+def pack_path(path: str | os.PathLike[str]) -> Path:
+    """Where a pack is. AESGMemoryError for what names no file: no text, or the home of nobody."""
     try:
-        return Path(path).expanduser()
-    except TypeError:
+        found = Path(path).expanduser()
+    except (TypeError, RuntimeError):
         raise AESGMemoryError(f"path is {path!r}, expected the name of a pack") from None
+    if "\0" in str(found):
+        raise AESGMemoryError(f"path is {path!r}, expected the name of a pack")
+    return found
 
 
 @contextmanager

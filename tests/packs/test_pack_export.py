@@ -8,7 +8,6 @@ import pytest
 from pack_scenes import D, N, V, rows
 
 from aesg_graph import AESGMemoryError, AESGStorageError
-from aesg_graph.errors import AESGNavigationError
 from aesg_graph.packs import exporting
 
 
@@ -130,15 +129,32 @@ def test_an_empty_memory_cannot_be_packed(opened, tmp_path):
         ({"min_relevance": 1.5}, AESGMemoryError),
         ({"min_relevance": float("nan")}, AESGMemoryError),
         ({"min_relevance": True}, AESGMemoryError),
-        ({"region_id": -1}, AESGNavigationError),
+        *(({"region_id": bad}, AESGMemoryError) for bad in (-1, True, 1.0, "1", 1 << 63)),
         ({"kind": ""}, AESGMemoryError),
         ({"where": " "}, AESGMemoryError),
-        ({"name": ""}, AESGMemoryError),
+        *(({"name": bad}, AESGMemoryError) for bad in ("", " ", 7, "a\nb", "\udc80", "a" * 256)),
     ],
 )
 def test_bad_filters_are_refused(birds, tmp_path, wanted, error):
-    with pytest.raises(error, match="expected"):
+    (given,) = wanted
+    with pytest.raises(error, match=f"^{given} is .*expected"):
         birds[0].export_pack(tmp_path / "pack", **wanted)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", [None, 5, "a\0b", "~nobody-of-this-name/pack"])
+def test_what_names_no_file_is_refused(birds, path):
+    for call in (birds[0].export_pack, birds[0].load_pack):
+        with pytest.raises(AESGMemoryError, match=r"path is .*expected the name of a pack"):
+            call(path)
+
+
+def test_a_file_that_no_pack_can_be_called_after_needs_a_name(birds, tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.aesgpack")
+    with pytest.raises(AESGMemoryError, match=r"name is .*expected a printable text"):
+        birds[0].export_pack(path)
+    birds[0].export_pack(path, name="birds")
+    assert birds[0].load_pack(path).name == "birds"
 
 
 def test_a_predicate_needs_a_store_that_speaks_cypher(birds, tmp_path):
@@ -150,7 +166,7 @@ def test_a_predicate_needs_a_store_that_speaks_cypher(birds, tmp_path):
 def test_what_is_there_is_replaced_only_when_asked(birds, tmp_path):
     path = tmp_path / "pack"
     path.write_text("a diary")
-    with pytest.raises(AESGStorageError, match="something is there"):
+    with pytest.raises(AESGStorageError, match=r"something is there; --overwrite \(overwrite=True\) replaces it"):
         birds[0].export_pack(path)
     assert path.read_text() == "a diary"
     birds[0].export_pack(path, overwrite=True)
