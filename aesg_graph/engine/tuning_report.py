@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import textwrap
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aesg_graph.concepts import Floats
 from aesg_graph.config import AESGConfig
 from aesg_graph.engine.tuning_plot import draw
+from aesg_graph.errors import AESGMemoryError, AESGStorageError
 from aesg_graph.learning.tuning import Trial, unbeaten
 
 WIDTH = 79
@@ -95,9 +97,13 @@ class Fit:
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw all candidates, concepts against what they were judged by, as a picture (``.png``, ``.svg``, ``.pdf``).
 
-        AESGConfigError without matplotlib (``pip install 'aesg-graph[plots]'``); AESGStorageError where the file cannot
-        be written.
+        AESGMemoryError for what is no path; AESGConfigError without matplotlib (``pip install 'aesg-graph[plots]'``);
+        AESGStorageError where the file cannot be written.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise AESGMemoryError(f"path is {path!r}, expected the name of a picture")
+        if not Path(path).suffix:  # matplotlib would add one: of a folder "." it makes a hidden file
+            raise AESGStorageError(f"The plot cannot be written to {path}, expected a name as tuning.png")
         draw(self.trials, self.chosen, path)
 
     def __str__(self) -> str:

@@ -212,6 +212,15 @@ def test_a_plot_is_drawn_where_it_can_be(tmp_path, monkeypatch):
     for path in (tmp_path / "no" / "folder.png", tmp_path / "tuning.unknown"):
         with pytest.raises(AESGStorageError, match="The plot cannot be written"):
             fit.plot(path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    for bare in (".", "", "..", ".png", "picture", tmp_path):
+        with pytest.raises(AESGStorageError, match=r"The plot cannot be written.*expected a name as tuning\.png"):
+            fit.plot(bare)
+    for none in (None, 5, b"picture.png"):
+        with pytest.raises(AESGMemoryError, match="expected the name of a picture"):
+            fit.plot(none)
+    assert list(tmp_path.glob("empty/*")) == []
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(AESGConfigError, match=r"aesg-graph\[plots\]"):
         fit.plot(tmp_path / "again.png")
