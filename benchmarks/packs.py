@@ -44,7 +44,7 @@ def measure(setting: Setting) -> list[Figure]:
     try:
         return figures + recalls(setting, domain(read(), count), sentences)
     except SystemExit as lacking:
-        Console().print(f"Not measured, what a pack brings: {lacking}")
+        Console().print(f"Not measured, what a pack brings: {lacking}", markup=False)
         return figures
 
 
