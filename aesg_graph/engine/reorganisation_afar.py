@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
+from aesg_graph.engine.elsewhere import opened
 from aesg_graph.engine.moving.places import Place
-from aesg_graph.engine.onlooking import OnServers, find
 from aesg_graph.engine.reading import MemoryReader
-from aesg_graph.engine.registry import acquire, release
 from aesg_graph.engine.reorganisation import Progress, Reorganisation, unborn, would_do
 from aesg_graph.engine.reorganisation_reading import landscape_of_stores
 from aesg_graph.errors import AESGStorageError
 from aesg_graph.learning import Mode
 from aesg_graph.learning.reorganisation import ReorganisationRules, plan
-from aesg_graph.settings import StoreSettings
-from aesg_graph.sync import MemoryDirectory
 
 NAMED = 100
 """Merges of which a look tells the names."""
@@ -58,31 +53,8 @@ def reorganise(place: str | None, progress: Progress | None = None) -> Reorganis
 
     AESGStorageError where there is none, where somebody has the directory open, or another process has the lease.
     """
-    named = _place(place)
-    if named.path is None:
-        OnServers(named.settings, None).head()  # there is such a memory: nothing will be created
-        with tempfile.TemporaryDirectory(prefix="aesg-reorganise-") as folder:
-            return _reorganised(Path(folder) / "memory", named.settings, progress)
-    MemoryDirectory.create_or_open(named.path, read_only=True)
-    return _reorganised(named.path, named.settings, progress)
-
-
-def _place(place: str | None) -> Place:
-    if place is not None:
-        return Place.named(place)
-    found = find(None)
-    if found.directory is not None:
-        return Place.named(str(found.directory.path))
-    return Place(None, StoreSettings())
-
-
-def _reorganised(path: Path, settings: StoreSettings, progress: Progress | None) -> Reorganisation:
-    engine = acquire(path, None, settings)
-    try:
+    with opened(place) as engine:
         engine.set_mode(Mode.TRAIN)
         done = engine.reorganise(progress=progress)
         assert done is not None
-        engine.flush()
         return done
-    finally:
-        release(engine)

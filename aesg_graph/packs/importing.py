@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aesg_graph.engine.authoring import BATCH
-from aesg_graph.engine.moving import Place
-from aesg_graph.engine.onlooking import OnServers, find
-from aesg_graph.engine.registry import acquire, release
+from aesg_graph.engine.elsewhere import opened
 from aesg_graph.interchange.arriving import (
     Arrived,
     ArrivingConcepts,
@@ -26,8 +22,6 @@ from aesg_graph.learning import Mode
 from aesg_graph.packs.layout import Header, PackedConcepts, PackedEdges
 from aesg_graph.packs.pack import MemoryPack, require_fitting, slices
 from aesg_graph.packs.reading import PackFile
-from aesg_graph.settings import StoreSettings
-from aesg_graph.sync import MemoryDirectory
 
 if TYPE_CHECKING:
     from aesg_graph.engine import MemoryEngine
@@ -58,31 +52,10 @@ def open_and_import(place: str | None, pack: str | os.PathLike[str], progress: P
     ``place`` is a directory, or ``served:NAME``; None is the memory here, or the one that the environment names.
     AESGStorageError where there is none, or somebody has the directory open.
     """
-    named = _place(place)
-    if named.path is not None:
-        MemoryDirectory.create_or_open(named.path, read_only=True)  # there is a memory: nothing will be created
-        return _opened(named.path, named.settings, pack, progress)
-    OnServers(named.settings, None).head()  # likewise
-    with tempfile.TemporaryDirectory(prefix="aesg-pack-") as folder:
-        return _opened(Path(folder) / "memory", named.settings, pack, progress)
-
-
-def _place(place: str | None) -> Place:
-    if place is None and find(None).directory is None:
-        return Place(None, StoreSettings())
-    return Place.named("." if place is None else place)
-
-
-def _opened(path: Path, settings: StoreSettings, pack: str | os.PathLike[str], progress: Progress | None) -> Arrived:
-    engine = acquire(path, None, settings)
-    try:
+    with opened(place) as engine:
         if not engine.mode.creates:
             engine.set_mode(Mode.ONLINE)
-        arrived = import_pack(engine, pack, progress)
-        engine.flush()  # a journal in a temporary directory will not be read again
-        return arrived
-    finally:
-        release(engine)
+        return import_pack(engine, pack, progress)
 
 
 def _import(
